@@ -135,7 +135,7 @@ TEST_F(SigningTest, what_the_owner_has_not_signed_is_not_signed_again) {
 TEST_F(SigningTest, of_a_catalog_that_goes_back_or_has_another_key_the_cause_is_to_be_found) {
   publish({build("1.0")});
   auto acme = signer();
-  store_.remember("acme", {.timestamp = owner_.timestamp.version + 1, .targets = 1}, "packages/web", 1);
+  store_.remember("acme", 1, {.timestamp = owner_.timestamp.version + 1, .targets = 1}, "packages/web", 1);
   Error error = refusal([&] { publish_signed(acme, client_, build("1.1")); });
   EXPECT_THAT(error.what(), HasSubstr("what is signed of web so far: "));
   EXPECT_THAT(error.advice(), HasSubstr("Find out why the catalog goes back"));

@@ -116,12 +116,16 @@ uint64_t database_bytes(const server::ServerSettings& options) {
 }
 
 void say_what_is_on(const server::ServerSettings& options, uint16_t port, const server::Database& database,
-                    const server::ObjectStore& files, const server::RegisteredKeys& keys) {
+                    const server::ObjectStore& files, const server::RegisteredKeys& keys,
+                    const server::Accounts& accounts) {
   log::info("listening on {}://{}, data in {}{}", options.tls_cert.empty() ? "http" : "https",
             options.listen.with_port(port), options.data.string(),
             options.token_file.empty() ? "; no --token-file: there is no operator's token" : "");
   log::info("the database: {}; the files: {}", database.name(), files.name());
-  if (!options.oidc_issuer.empty()) log::info("people log in at {}", printable_url(options.oidc_issuer));
+  if (!options.oidc_issuer.empty())
+    log::info(
+        "people log in at {}{}", printable_url(options.oidc_issuer),
+        accounts.page_sessions.is_on() ? "" : "; not at the pages: that needs a --public-url with https");
   if (keys.empty())
     log::warning(
         "development mode: no --trusted-key is registered, so signatures are not verified, and every build "
@@ -139,12 +143,17 @@ server::AccountOptions account_options(const server::ServerSettings& options) {
       .login = {.issuer = options.oidc_issuer,
                 .client_id = options.oidc_client_id,
                 .user_claim = options.oidc_user_claim},
+      .page_login = {.public_url = options.public_url, .client_id = options.oidc_pages_client_id},
       .audit_log = options.audit_log.empty() ? options.data / "audit.log" : options.audit_log,
       .audit_log_bytes = options.audit_log_size.bytes,
       .audit_log_files = static_cast<unsigned>(options.audit_log_files)};
   if (!options.token_file.empty())
     accounts.operator_token =
         in_context("--token-file", [&] { return read_secret_file(options.token_file); });
+  if (!options.oidc_pages_client_secret_file.empty())
+    accounts.page_login.client_secret = in_context("--oidc-pages-client-secret-file", [&] {
+      return read_secret_file(options.oidc_pages_client_secret_file);
+    });
   if (!options.oidc_rules.empty())
     accounts.rules = in_context("--oidc-rules", [&] {
       return server::parse_exchange_rules(read_file(options.oidc_rules, 1 << 20),
@@ -241,7 +250,7 @@ void serve(const server::ServerSettings& options) {
                     [&](const ServerRequest& request) { return api.handle(request); });
   serving = &server;
   const Housekeeping housekeeping(cache, accounts);
-  say_what_is_on(options, server.port(), *database, *files, keys);
+  say_what_is_on(options, server.port(), *database, *files, keys, accounts);
   if (!options.port_file.empty()) write_file(options.port_file, fmt::format("{}\n", server.port()));
   signals.wait(tls.get());
   is_stopping = true;

@@ -102,6 +102,15 @@ struct ServerSettings : SettingGroup {
   std::string oidc_user_claim = declare(
       oidc_user_claim,
       {.option = "--oidc-user-claim", .help = "Claim of the issuer's tokens that names the user."}, "email");
+  std::string oidc_pages_client_id = declare(
+      oidc_pages_client_id,
+      {.option = "--oidc-pages-client-id",
+       .help = "The client that the catalog's pages are at that issuer, with the redirect URL "
+               "PUBLIC-URL/login/callback; without it: that of --oidc-client-id. People sign in at the pages "
+               "if there is a --public-url with https, too."});
+  std::filesystem::path oidc_pages_client_secret_file = declare(
+      oidc_pages_client_secret_file, {.option = "--oidc-pages-client-secret-file",
+                                      .help = "File (mode 0600) with that client's secret, if it has one."});
   std::filesystem::path oidc_rules = declare(
       oidc_rules,
       {.option = "--oidc-rules",

@@ -382,10 +382,11 @@ TrustStore::Known TrustStore::known(std::string_view owner, std::string_view nam
   return {.root = files.root(), .seen = files.seen, .name_version = files.seen_version(name)};
 }
 
-void TrustStore::remember(std::string_view owner, const Seen& seen, std::string_view name,
+void TrustStore::remember(std::string_view owner, uint64_t root, const Seen& seen, std::string_view name,
                           uint64_t name_version) {
   const std::string note = note_of(name);
   LockedState state(trust_directory_, state_directory_, owner);
+  if (state.files.root().content.version != root) return;
   const Directory& kept = *state.files.kept;
   const Seen before = state.files.seen;
   const Seen after{.timestamp = std::max(before.timestamp, seen.timestamp),

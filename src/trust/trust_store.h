@@ -75,8 +75,11 @@ class TrustStore {
                            bool keep = true);
 
   Seen seen(std::string_view owner) const;
-  // What is lower than what was seen already is left as it is: of two that race the higher one stays.
-  void remember(std::string_view owner, const Seen& seen, std::string_view name, uint64_t name_version);
+  // What is lower than what was seen already is left as it is: of two that race the higher one stays. `root`
+  // is the version of the root by which it was verified: what is of one that is not in force any more is not
+  // written down, for the newer root may just have made versions count no more (seen_after).
+  void remember(std::string_view owner, uint64_t root, const Seen& seen, std::string_view name,
+                uint64_t name_version);
 
  private:
   std::filesystem::path trust_directory_, state_directory_;

@@ -34,7 +34,7 @@ class TrustStoreTest : public ::testing::Test {
     return signed_by(owner.root, {before, owner.root_key});
   }
   std::string known_name(uint64_t version) {
-    store.remember("acme", {}, "packages/hello", version);
+    store.remember("acme", 1, {}, "packages/hello", version);
     return std::to_string(store.known("acme", "packages/hello").name_version);
   }
 };
@@ -47,9 +47,9 @@ TEST_F(TrustStoreTest, TrustsNobodyAtFirstAndWritesNothing) {
             fmt::format("the owner 'acme' is not trusted: there is no {}/trust/acme/root.json",
                         dir.path().string()));
   EXPECT_NE(error_of([&] { store.require_package("acme", "hello"); }, ErrorKind::untrusted), "no error");
-  EXPECT_NE(
-      error_of([&] { store.remember("acme", {.timestamp = 1}, "packages/hello", 1); }, ErrorKind::untrusted),
-      "no error");
+  EXPECT_NE(error_of([&] { store.remember("acme", 1, {.timestamp = 1}, "packages/hello", 1); },
+                     ErrorKind::untrusted),
+            "no error");
   EXPECT_FALSE(fs::exists(dir.path() / "trust"));
   EXPECT_NE(error_of([&] { store.trusts("../acme"); }), "no error");
 }
@@ -131,20 +131,20 @@ TEST_F(TrustStoreTest, RefusesAChainWhoseEndHasExpired) {
 TEST_F(TrustStoreTest, RemembersTheHighestVersions) {
   store.accept("acme", {owner.root_text()});
   EXPECT_EQ(store.seen("acme"), Seen());
-  store.remember("acme", {.timestamp = 7, .targets = 2}, "packages/hello", 3);
-  store.remember("acme", {.timestamp = 5, .targets = 4}, "packages/hello", 2);
+  store.remember("acme", 1, {.timestamp = 7, .targets = 2}, "packages/hello", 3);
+  store.remember("acme", 1, {.timestamp = 5, .targets = 4}, "packages/hello", 2);
   EXPECT_EQ(store.seen("acme"), (Seen{.timestamp = 7, .targets = 4}));
   EXPECT_EQ(store.known("acme", "packages/hello").name_version, 3);
   EXPECT_EQ(store.known("acme", "environments/hello").name_version, 0);
   EXPECT_EQ(known_name(9), "9");
-  EXPECT_NE(error_of([&] { store.remember("acme", {}, "packages/../../x", 1); }), "no error");
+  EXPECT_NE(error_of([&] { store.remember("acme", 1, {}, "packages/../../x", 1); }), "no error");
   EXPECT_EQ(names_in(dir.path() / "state/acme/names/packages"), std::vector<std::string>{"hello"});
 }
 
 TEST_F(TrustStoreTest, ReplacesAnAnchorByANewerOneOfItsChainOnly) {
   const std::string first = owner.root_text();
   store.accept("acme", {first});
-  store.remember("acme", {.timestamp = 7}, "packages/hello", 3);
+  store.remember("acme", 1, {.timestamp = 7}, "packages/hello", 3);
   TestOwner impostor;
   impostor.root.version = 2;
   EXPECT_NE(error_of([&] { store.accept("acme", {impostor.root_text()}); }, ErrorKind::conflict)
@@ -168,16 +168,32 @@ TEST_F(TrustStoreTest, ForgetsWhatWasSeenUnderAnotherAnchor) {
   store.accept("acme", {owner.root_text()});
   const std::string second = rotated();
   store.update_root("acme", {second}, owner.now);
-  store.remember("acme", {.timestamp = 7}, "packages/hello", 3);
+  store.remember("acme", 2, {.timestamp = 7}, "packages/hello", 3);
   fs::remove(dir.path() / "trust/acme/root.json");
   const std::string other = TestOwner().root_text();
   store.accept("acme", {other});
   EXPECT_EQ(store.root("acme").to_string(), other);
   EXPECT_EQ(store.seen("acme"), Seen());
   EXPECT_EQ(store.known("acme", "packages/hello").name_version, 0);
-  store.remember("acme", {.timestamp = 1}, "packages/web", 1);
+  store.remember("acme", 1, {.timestamp = 1}, "packages/web", 1);
   EXPECT_EQ(store.root_version("acme"), 1);
   EXPECT_EQ(store.known("acme", "packages/hello").name_version, 0);
+}
+
+// A thief's answer that was verified just before the owner's new root came is written down just after it.
+TEST_F(TrustStoreTest, WritesDownNothingThatWasVerifiedByARootOfBefore) {
+  store.accept("acme", {owner.root_text()});
+  store.remember("acme", 1, {.timestamp = 7, .targets = 2}, "packages/hello", 3);
+  owner.targets_key = key("targets-2");
+  owner.root.targets = add_role(owner.root.keys, {owner.targets_key});
+  ++owner.root.version;
+  store.update_root("acme", {owner.root_text()}, owner.now);
+  EXPECT_EQ(store.seen("acme"), (Seen{.timestamp = 7}));
+  store.remember("acme", 1, {.timestamp = 8, .targets = uint64_t{1} << 53}, "packages/hello", 4);
+  EXPECT_EQ(store.seen("acme"), (Seen{.timestamp = 7}));
+  EXPECT_EQ(store.known("acme", "packages/hello").name_version, 3);
+  store.remember("acme", 2, {.timestamp = 8, .targets = 1}, "packages/hello", 4);
+  EXPECT_EQ(store.seen("acme"), (Seen{.timestamp = 8, .targets = 1}));
 }
 
 TEST_F(TrustStoreTest, RefusesAnAnchorThatOthersMayWrite) {

@@ -220,7 +220,7 @@ struct Verifier::State {
     const Seen seen{.timestamp = stamp.version, .targets = delegations.version};
     // Of the file, not of the leaf: a version that only the online key has signed is none.
     if (remember && (seen != now.seen || file.version > now.name_version))
-      store.remember(owner, seen, name, file.version);
+      store.remember(owner, now.root->content.version, seen, name, file.version);
     return {.name = found, .expires = std::min({stamp.expires, delegations.expires, file.expires})};
   }
 

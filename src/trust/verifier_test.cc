@@ -466,7 +466,7 @@ TEST_F(VerifierTest, SaysOfAnOwnerWithoutANameWhatItWouldSayOfEach) {
   all.proof = all.name_file = "";
   EXPECT_EQ(verifier.verify_owner(all).timestamp.version, owner.timestamp.version);
   EXPECT_EQ(store.seen("acme"), Seen()) << "nothing was taken from it";
-  store.remember("acme", {.timestamp = owner.timestamp.version + 1, .targets = 1}, "packages/hello", 1);
+  store.remember("acme", 1, {.timestamp = owner.timestamp.version + 1, .targets = 1}, "packages/hello", 1);
   EXPECT_NE(error_of([&] { verifier.verify_owner(all); }, ErrorKind::untrusted).find("was seen here before"),
             std::string::npos);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Logging in at a real OpenID Connect issuer (oidc-provider), and exchanging workloads' tokens, with the issuer's own tokens and with
-# forged ones.
+# Logging in at a real OpenID Connect issuer (oidc-provider), by flox and at the pages, and exchanging workloads' tokens, with the issuer's
+# own tokens and with forged ones.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
 
@@ -20,6 +20,7 @@ start_issuer() {
   issuer=$(head -1 "$dir/issuer")
 }
 start_issuer
+catalog_port=$(free_port)
 cat >"$dir/rules.toml" <<TOML
 [[rule]]
 issuer = "$issuer"
@@ -84,6 +85,92 @@ step "whose address the issuer has not verified does not log in"
 ! log_in_as unverified || die "was logged in"
 contains "$(cat "$dir/login")" "has not verified the email address"
 
+step "at the pages: what is private is there for who signs in and may read it"
+environment='{"manifest":"x","lock":{"lockfile-version":1,"manifest":{},"packages":[]}}'
+operate owner create closed --private
+operate owner add closed ada@example.com --role read
+equal "$(ask POST /api/v1/environments/closed/web -H "Authorization: Bearer $operator" -d "$environment")" 201
+page=/environments/closed/web
+html=(-H 'Accept: text/html')
+equal "$(ask GET /login)" 404  # there is no --public-url
+equal "$(ask GET "$page" "${html[@]}")" 404
+! grep -q 'href="/login' "$dir/answer" || die "a login is offered where there is none"
+public() { stop_catalog; start_catalog "${oidc[@]}" --public-url "$@"; }
+public "http://127.0.0.1:$catalog_port"
+equal "$(ask GET "$page" "${html[@]}")" 404
+contains "$(cat "$dir/answer")" 'href="/login?to=%2Fenvironments%2Fclosed%2Fweb"'
+# sign_in LOGIN: the page comes to $dir/shown, and the session's cookie to $session.
+sign_in() {
+  python3 "$PROJECT/test/catalog/issuer/approve.py" "$url/login?to=$page" "$1" "$url/" "$dir/cookies" >"$dir/shown"
+  session=$(cat "$dir/cookies")
+}
+sign_in ada
+contains "$(cat "$dir/shown")" "closed/web"
+contains "$(cat "$dir/shown")" "ada@example.com"
+contains "$(cat "$dir/shown")" "Sign out"
+equal "$(ask GET "$page" -b "$session" -D "$dir/head")" 200
+grep -qi '^cache-control: private, no-cache' "$dir/head" || die "$(cat "$dir/head")"
+grep -qi '^vary: authorization, cookie' "$dir/head" || die "$(cat "$dir/head")"
+grep -qi "^content-security-policy: default-src 'none'" "$dir/head" || die "$(cat "$dir/head")"
+equal "$(ask GET /environments -b "$session")" 200
+contains "$(cat "$dir/answer")" "closed/web"
+equal "$(ask GET "/login?to=$page" -b "$session" -D "$dir/head")" 303
+grep -qi "^location: $page" "$dir/head" || die "who has signed in is sent to the issuer again"
+
+step "the cookie opens the pages and nothing else: the API takes none, and its token only reads"
+equal "$(ask GET /api/v1/environments/closed/web -b "$session")" 404
+equal "$(ask GET /api/v1/auth/whoami -b "$session")" 403
+token_of_session=${session#*=}
+equal "$(push "$token_of_session")" 403
+equal "$(ask POST /api/v1/auth/tokens -H "Authorization: Bearer $token_of_session" -d '{"owner":"closed","scope":"read"}')" 403
+[ "$(($(date -d "$(FLOX_CATALOG_TOKEN=$token_of_session flox auth status --json | jq -r .expires_at)" +%s) - $(date +%s)))" -le 43200 ] || die "the session lasts too long"
+
+step "another site can neither sign somebody out nor in"
+equal "$(ask POST /logout -b "$session" -H 'Sec-Fetch-Site: cross-site' -d '')" 403
+equal "$(ask POST /logout -b "$session" -H 'Origin: https://evil.example' -d '')" 403
+equal "$(ask GET "$page" -b "$session")" 200
+equal "$(ask GET "/login?to=//evil.example/" -D "$dir/head")" 303
+grep -qi "^location: $issuer/auth?.*code_challenge_method=S256" "$dir/head" || die "$(cat "$dir/head")"
+grep -qi '^set-cookie: flox-session=login\..*; Path=/; Max-Age=600; HttpOnly; SameSite=Lax' "$dir/head" || die "$(cat "$dir/head")"
+waiting=$(sed -n 's/^[Ss]et-[Cc]ookie: \([^;]*\);.*/\1/p' "$dir/head")
+state=$(sed -n 's/^[Ll]ocation: .*[?&]state=\([^&]*\)&.*/\1/p' "$dir/head")
+refused_before=$(metric 'flox_catalog_refused_total{reason="exchange"}')
+equal "$(ask GET "/login/callback?code=x&state=$state" "${html[@]}")" 403
+equal "$(ask GET "/login/callback?code=x&state=x$state" -b "$waiting" "${html[@]}")" 403
+equal "$(ask GET "/login/callback?code=x&iss=http://evil.example&state=$state" -b "$waiting" "${html[@]}")" 403
+contains "$(cat "$dir/answer")" "the answer is of another issuer"
+equal "$(ask GET "/login/callback?error=access_denied&iss=$issuer&state=$state" -b "$waiting" "${html[@]}")" 403
+equal "$(metric 'flox_catalog_refused_total{reason="exchange"}')" $((refused_before + 4))
+equal "$(ask GET "/login/callback?code=x&iss=$issuer&state=$state" -b "$waiting" "${html[@]}")" 503  # no code of the issuer's
+! grep -q "$state" "$dir/answer" "$dir/log" "$dir/data/audit.log" || die "a state is shown"
+
+step "signing out ends the token, and a copy of the cookie is worth nothing"
+equal "$(ask POST /logout -b "$session" -H "Origin: $url" -H 'Sec-Fetch-Site: same-origin' -d '' -D "$dir/head")" 303
+grep -qi '^set-cookie: flox-session=; .*Max-Age=0' "$dir/head" || die "$(cat "$dir/head")"
+equal "$(ask GET "$page" -b "$session" "${html[@]}")" 404
+equal "$(jq -r 'select(.action == "GET /login/callback" and .status == 200) | .who' "$dir/data/audit.log")" ada@example.com
+equal "$(jq -r 'select(.action == "POST /logout" and .status == 200) | .who' "$dir/data/audit.log")" ada@example.com
+! grep -qF "$token_of_session" "$dir/data/audit.log" "$dir/log" || die "a token stands in a log"
+sign_in eve
+contains "$(cat "$dir/shown")" "eve@example.com"
+! grep -q 'href="/login' "$dir/shown" || die "who has signed in is asked to"
+sign_in unverified
+contains "$(cat "$dir/shown")" "has not verified the email address"
+
+step "a client of its own, with a secret; over https the cookie is bound to the host, and without it nobody signs in"
+(umask 077; echo pages-secret >"$dir/pages-secret")
+public "http://127.0.0.1:$catalog_port" --oidc-pages-client-id pages --oidc-pages-client-secret-file "$dir/pages-secret"
+sign_in ada
+contains "$(cat "$dir/shown")" "Sign out"
+public https://catalog.example.com
+equal "$(ask GET /login -D "$dir/head")" 303
+grep -qi '^set-cookie: __Host-flox-session=login\..*; HttpOnly; SameSite=Lax; Secure' "$dir/head" || die "$(cat "$dir/head")"
+grep -q 'redirect_uri=https%3A%2F%2Fcatalog.example.com%2Flogin%2Fcallback' "$dir/head" || die "$(cat "$dir/head")"
+public http://catalog.example.com
+equal "$(ask GET /login)" 404
+stop_catalog
+start_catalog "${oidc[@]}"
+
 step "a workload's token is exchanged for minutes, by the rules"
 jwt=$(jwt_for flox-catalog)
 equal "$(exchange "$jwt")" 200
@@ -127,7 +214,9 @@ else:
         print(text + "." + encode(made.stdout))
 PY
 }
+counted() { metric 'flox_catalog_refused_total{reason="exchange"}'; }
 before=$(jq -c 'select(.reason == "exchange")' "$dir/data/audit.log" | wc -l)
+counted_before=$(counted)
 refuse_exchange() {
   equal "$(exchange "$2")" 403
   contains "$(answer .detail)" "$1"
@@ -146,9 +235,9 @@ refuse_exchange "over 16384 bytes" "$(head -c 20000 /dev/zero | tr '\0' a)"
 refuse_exchange "the token's claims:1:" "$(forge "deep=$(printf '[%.0s' {1..50})$(printf ']%.0s' {1..50})")"
 refuse_exchange "not a signed JSON Web Token" "a.b"
 refuse_exchange "no rule admits" "$(jwt_for other)"
-counted=$(metric 'flox_catalog_refused_total{reason="exchange"}')
+counted=$(($(counted) - counted_before))
 after=$(jq -c 'select(.reason == "exchange")' "$dir/data/audit.log" | wc -l)
-[ $((after - before)) -eq 14 ] && [ "$counted" -eq $after ] || die "$((after - before)) lines, $counted counted"
+[ $((after - before)) -eq 14 ] && [ "$counted" -eq 14 ] || die "$((after - before)) lines, $counted counted"
 ! grep -qF "$(cut -d. -f3 <<<"$jwt")" "$dir/data/audit.log" "$dir/log" || die "a token stands in a log"
 equal "$(ask POST /api/v1/auth/exchange -d grant_type=password)" 400
 

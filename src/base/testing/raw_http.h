@@ -2,6 +2,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -47,6 +48,13 @@ class Raw {
       heard_.append(buffer, static_cast<size_t>(count));
     }
     return std::exchange(heard_, {});
+  }
+  // Packets with bytes that have come so far.
+  size_t packets_heard() const {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) fail_errno(errno, "TCP_INFO");
+    return info.tcpi_data_segs_in;
   }
   void hang_up() { fd_.reset(); }
   bool readable(int milliseconds) {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/data/secret.h"
-#include "cli/auth/issuer.h"
+#include "base/net/issuer.h"
 
 namespace flox::cli {
 

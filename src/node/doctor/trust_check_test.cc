@@ -87,7 +87,7 @@ TEST_F(TrustCheckOfCatalog, WhatANodeAcceptsIsWell) {
 }
 
 TEST_F(TrustCheckOfCatalog, ACatalogThatGoesBackIsRefusedAsANodeRefusesIt) {
-  store.remember("acme", {.timestamp = owner.timestamp.version + 1, .targets = 1}, "packages/hello", 1);
+  store.remember("acme", 1, {.timestamp = owner.timestamp.version + 1, .targets = 1}, "packages/hello", 1);
   const auto findings = find(evidence());
   EXPECT_EQ(worst(findings), Severity::error);
   ASSERT_EQ(findings.size(), 2) << "nothing of the catalog is shown as if it held";

@@ -1,5 +1,11 @@
 #include "node/kept/signed_texts.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <tuple>
+
 #include "base/data/bytes.h"
 #include "base/error.h"
 #include "base/foreign_error.h"
@@ -19,6 +25,11 @@ std::string of_name(const std::string& owner, const std::string& name) {
 }
 std::string hex_digest(std::string_view text) { return to_hex(bytes_of(sha256(text))); }
 
+// What stands in front of a text.
+std::string head_of(uint64_t root, std::string_view text) {
+  return fmt::format("{} {}", hex_digest(fmt::format("{} {}", root, text)), root);
+}
+
 std::string file_of(const std::string& of) {
   return hex_digest(of) + std::string(of.starts_with("targets ") ? targets_suffix : "");
 }
@@ -33,14 +44,18 @@ SignedTexts::SignedTexts(const std::filesystem::path& directory, size_t most)
       }()),
       most_(most) {}
 
-std::string SignedTexts::read(const std::string& of) const {
+SignedTexts::Text SignedTexts::read(const std::string& of) const {
   const std::string file = file_of(of);
   try {
     if (!directory_.exists(file)) return {};
-    std::string text = directory_.read_file(file, longest_text);
-    const std::string digest = text.substr(0, text.find('\n'));
-    text.erase(0, digest.size() + 1);
-    return hex_digest(text) == digest ? text : std::string();  // a stop of the machine may have cut it
+    Text found{.text = directory_.read_file(file, longest_text)};
+    const std::string head = found.text.substr(0, found.text.find('\n'));
+    found.text.erase(0, head.size() + 1);
+    if (head == hex_digest(found.text)) return found;
+    const size_t space = std::min(head.find(' '), head.size());
+    std::from_chars(head.data() + space + (space < head.size() ? 1 : 0), head.data() + head.size(),
+                    found.root);
+    return head == head_of(found.root, found.text) ? found : Text();  // a stop of the machine may have cut it
   } catch (const Error& error) {
     log::warning("{}: {}", of, error.what());
     return {};
@@ -56,11 +71,11 @@ void SignedTexts::begin_anew() {
 }
 
 template <typename File>
-void SignedTexts::put(const std::string& of, const std::string& text) {
+void SignedTexts::put(const std::string& of, const std::string& text, uint64_t root) {
   const std::string file = file_of(of);
   const Sha256Digest digest = sha256(text);
   auto known = known_.find(file);
-  if (known != known_.end() && known->second.digest == digest) return;
+  if (known != known_.end() && known->second.digest == digest && known->second.root >= root) return;
   const auto version_in = [&](const std::string& one) {
     return trust::Signed<File>::parse(one, of).content.version;
   };
@@ -69,27 +84,33 @@ void SignedTexts::put(const std::string& of, const std::string& text) {
     if (directory_.names().size() >= most_) begin_anew();
     known = known_.emplace(file, Known()).first;
     try {
-      if (const std::string before = read(of); !before.empty())
-        known->second = {.digest = sha256(before), .version = version_in(before)};
+      if (const Text before = read(of); !before.text.empty())
+        known->second = {
+            .digest = sha256(before.text), .root = before.root, .version = version_in(before.text)};
     } catch (const Error&) {  // damaged: as if there were none
     }
   }
-  if (known->second.version >= version && known->second.digest != Sha256Digest{}) return;
-  directory_.write_file(file, hex_digest(text) + "\n" + text, 0600);
-  known->second = {.digest = digest, .version = version};
+  const Known& before = known->second;
+  if (before.digest != Sha256Digest{} && std::tie(before.root, before.version) >= std::tie(root, version))
+    return;
+  directory_.write_file(file, head_of(root, text) + "\n" + text, 0600);
+  known->second = {.digest = digest, .root = root, .version = version};
 }
 
 void SignedTexts::remember(const trust::Evidence& evidence, const std::string& name) try {
   const std::scoped_lock lock(mutex_);
-  put<trust::Targets>(of_targets(evidence.owner), evidence.targets);
-  put<trust::NameFile>(of_name(evidence.owner, name), evidence.name_file);
+  // A timestamp names the root that it was verified by.
+  const uint64_t root =
+      trust::Signed<trust::Timestamp>::parse(evidence.timestamp, "timestamp.json").content.root_version;
+  put<trust::Targets>(of_targets(evidence.owner), evidence.targets, root);
+  put<trust::NameFile>(of_name(evidence.owner, name), evidence.name_file, root);
 } catch (const std::exception& error) {
   log::warning("keeping what {} has signed of {}: {}", evidence.owner, name, message_of(error));
 }
 
-std::string SignedTexts::targets_of(const std::string& owner) const { return read(of_targets(owner)); }
+std::string SignedTexts::targets_of(const std::string& owner) const { return read(of_targets(owner)).text; }
 std::string SignedTexts::name_file_of(const std::string& owner, const std::string& name) const {
-  return read(of_name(owner, name));
+  return read(of_name(owner, name)).text;
 }
 
 }  // namespace flox::node

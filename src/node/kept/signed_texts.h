@@ -2,8 +2,14 @@
 // its file. A pod's kept answer is judged by these, so that what one pod's start has brought to light (a key
 // was revoked, a version yanked) counts for the restarts of all.
 //
-//   DIRECTORY/DIGEST   the digest of the text, a line feed, and the text, under the digest of what it is of;
-//                      of an owner DIGEST.targets
+//   DIRECTORY/DIGEST   "SHA256 ROOT", a line feed, and the text, under the digest of what it is of; of an
+//   owner
+//                      DIGEST.targets. ROOT is the version of the owner's root by which the text was
+//                      verified, SHA256 that of "ROOT TEXT". Earlier releases wrote no ROOT: such a text is
+//                      replaced by the next one that is verified.
+//
+// What a newer root stands above is newer, whatever its own version is: whoever had a key that the owner has
+// replaced may have signed a version that nobody reaches.
 //
 // Nothing here is believed: who reads a text verifies it.
 #pragma once  // Not fuzzed: floxd's own files; the texts in them are read by trust/metadata.h.
@@ -35,13 +41,18 @@ class SignedTexts {
   std::string name_file_of(const std::string& owner, const std::string& name) const;
 
  private:
+  struct Text {
+    uint64_t root = 0;  // 0: of an earlier release, or none
+    std::string text;
+  };
   struct Known {
     Sha256Digest digest{};
+    uint64_t root = 0;
     uint64_t version = 0;
   };
   template <typename File>
-  void put(const std::string& of, const std::string& text);
-  std::string read(const std::string& of) const;
+  void put(const std::string& of, const std::string& text, uint64_t root);
+  Text read(const std::string& of) const;
   void begin_anew();
 
   Directory directory_;

@@ -64,6 +64,63 @@ TEST_F(SignedTextsTest, there_are_never_more_than_so_many) {
   }
 }
 
+// Who has a targets key or a publisher's, and the catalog's, has signed versions that nobody reaches.
+TEST_F(SignedTextsTest, what_a_newer_root_stands_above_replaces_any_version_of_before) {
+  constexpr uint64_t far = uint64_t{1} << 53;
+  const trust::Evidence before = published("packages/hello", "1.0");
+  trust::TrustStore store(dir_.path() / "trust", dir_.path() / "state");
+  store.accept("acme", {owner_.root_text()});
+  trust::testing::TestOwner thief = owner_;
+  thief.targets.version = far;
+  const trust::PackageRecord record = trust::testing::hello("1.0");
+  trust::NameFile file;
+  thief.head(file);
+  file.name = "packages/hello";
+  file.version = far;
+  file.targets = {{record.target_path(), record.to_target()}};
+  thief.put(file, trust::testing::signed_by(file, {thief.signing_key}));
+  const trust::Evidence stolen = thief.evidence("packages/hello");
+  SignedTexts(dir_.path() / "signed").remember(stolen, "packages/hello");
+
+  owner_.targets_key = trust::testing::key("targets-2");
+  owner_.root.targets = trust::testing::add_role(owner_.root.keys, {owner_.targets_key});
+  ++owner_.root.version;
+  owner_.targets.version = 2;
+  const trust::Evidence after = published("packages/hello", "1.0");
+  store.update_root("acme", {owner_.root_text()}, owner_.now);
+  trust::Verifier verifier(store, [&] { return owner_.now; });
+  for (int start = 0; start < 2; ++start) {  // the next floxd knows it, too
+    SignedTexts texts(dir_.path() / "signed");
+    texts.remember(after, "packages/hello");
+    texts.remember(stolen, "packages/hello");  // another pod's answer comes late
+    EXPECT_EQ(texts.targets_of("acme"), after.targets);
+    EXPECT_EQ(texts.name_file_of("acme", "packages/hello"), after.name_file);
+    EXPECT_NO_THROW(
+        verifier.verify_kept_package_file({.owner = "acme",
+                                           .targets = texts.targets_of("acme"),
+                                           .name_file = before.name_file,
+                                           .newest = texts.name_file_of("acme", "packages/hello")},
+                                          "hello"))
+        << "a pod restarts with what it was answered before all this";
+  }
+}
+
+TEST_F(SignedTextsTest, a_text_of_an_earlier_release_counts_until_the_next_comes) {
+  const trust::Evidence first = published("packages/hello", "1.0");
+  ++owner_.targets.version;
+  const trust::Evidence second = published("packages/hello", "2.0");
+  SignedTexts(dir_.path() / "signed").remember(first, "packages/hello");
+  for (const auto& entry : fs::directory_iterator(dir_.path() / "signed")) {
+    const std::string text = read_file(entry.path());
+    const std::string body = text.substr(text.find('\n') + 1);
+    write_file(entry.path(), to_hex(bytes_of(sha256(body))) + "\n" + body);
+  }
+  SignedTexts texts(dir_.path() / "signed");
+  EXPECT_EQ(texts.targets_of("acme"), first.targets);
+  texts.remember(second, "packages/hello");
+  EXPECT_EQ(texts.targets_of("acme"), second.targets);
+}
+
 TEST_F(SignedTextsTest, names_push_out_no_owner) {
   const trust::Evidence before = published("packages/hello", "1.0");
   ++owner_.targets.version;

@@ -51,8 +51,7 @@ ServerResponse show_login(ApiContext& context, const Call&) {
   const LoginOptions& login = context.accounts.exchange.login();
   json answer = json::object();
   if (!login.issuer.empty())
-    answer["oidc"] = {
-        {"issuer", login.issuer}, {"client_id", login.client_id}, {"scope", "openid email profile"}};
+    answer["oidc"] = {{"issuer", login.issuer}, {"client_id", login.client_id}, {"scope", login_scope}};
   return as_json(answer);
 }
 

@@ -13,11 +13,11 @@ std::map<std::string, std::string> headers_of_nar(const ServerRequest& request, 
           {"ETag", fmt::format("\"{}\"", name.substr(nix::nar_directory.size()))}};
 }
 
-// With a small file in it.
 ServerResponse answer_with(ApiContext& context, const ServerRequest& request, std::string_view name,
-                           HotFiles::Text text) {
+                           HotFiles::File file) {
   ServerResponse response{.content_type = std::string(nix::media_type_of(name)),
-                          .shared_body = std::move(text)};
+                          .shared_body = std::move(file.text),
+                          .shared_file = std::move(file.opened)};
   if (name.starts_with(nix::nar_directory)) {
     response.headers = headers_of_nar(request, name);
     if (request.method == "GET") context.metrics.nars_served.Increment();
@@ -34,11 +34,15 @@ ServerResponse download(ApiContext& context, const Call& call) {
   const bool is_everyones = visibility.is_everyones(name);
   if (!is_everyones && !Visibility::CallersCache(visibility, call.caller()).may_read(name)) missing();
   if (auto text = context.cache.small_file(name, is_everyones ? std::optional(changes) : std::nullopt))
-    return answer_with(context, call.request(), name, std::move(text));
+    return answer_with(context, call.request(), name, {.text = std::move(text), .opened = {}});
   auto file = context.cache.find(name);
   if (!file) missing();
   const bool is_nar = name.starts_with(nix::nar_directory);
   const bool is_get = call.request().method == "GET";
+  // The whole of it: of a part the server looks at the file itself.
+  if (is_nar && is_everyones && file->file && !call.request().headers.contains("range"))
+    if (auto opened = context.cache.open(name, *file->file, changes))
+      return answer_with(context, call.request(), name, {.text = {}, .opened = std::move(opened)});
   if (is_get && is_nar) context.metrics.nars_served.Increment();
   ServerResponse response{.content_type = std::string(nix::media_type_of(name))};
   if (is_nar) response.headers = headers_of_nar(call.request(), name);
@@ -88,9 +92,9 @@ std::optional<ServerResponse> hot_file(ApiContext& context, const ServerRequest&
     if (request.headers.contains(field)) return std::nullopt;
   if (!request.path.starts_with(place)) return std::nullopt;
   const std::string_view name = std::string_view(request.path).substr(place.size());
-  auto text = context.cache.hot_file(name);
-  if (!text) return std::nullopt;
-  ServerResponse response = answer_with(context, request, name, std::move(text));
+  auto file = context.cache.hot_file(name);
+  if (!file) return std::nullopt;
+  ServerResponse response = answer_with(context, request, name, std::move(file));
   describe_keeping(request, response);
   return response;
 }

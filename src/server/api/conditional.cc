@@ -4,6 +4,7 @@
 
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
+#include "server/identity/page_cookie.h"
 
 namespace flox::server {
 namespace {
@@ -60,9 +61,7 @@ bool has_tag(std::string_view list, std::string_view tag, bool weakly) {
 }
 
 // A token's answers are its own; others' are everybody's.
-const char* audience(const ServerRequest& request) {
-  return request.headers.contains("authorization") ? "private" : "public";
-}
+const char* audience(const ServerRequest& request) { return is_personal(request) ? "private" : "public"; }
 
 }  // namespace
 
@@ -83,10 +82,10 @@ void describe_keeping(const ServerRequest& request, ServerResponse& response) {
   const auto keeping =
       response.headers.try_emplace("Cache-Control", std::string(audience(request)) + ", no-cache").first;
   // Somebody else may see more.
-  response.headers.try_emplace("Vary", "Authorization");
+  response.headers.try_emplace("Vary", takes_cookie(request) ? "Authorization, Cookie" : "Authorization");
   // Hashing the body costs more than all the rest: only if nobody knows better.
   if (keeping->second != "no-store" && response.status == 200 && !response.stream && !response.body_file &&
-      !response.headers.contains("ETag"))
+      !response.shared_file && !response.headers.contains("ETag"))
     response.headers.emplace("ETag", entity_tag(response.text()));
 }
 

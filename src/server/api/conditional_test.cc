@@ -62,7 +62,14 @@ TEST(Conditional, what_the_client_has_is_not_sent_again) {
 
 TEST(Conditional, what_may_be_kept_is_said_truly) {
   EXPECT_EQ(answer(get(), {.body = "text"}).headers.at("Cache-Control"), "public, no-cache");
-  EXPECT_EQ(answer(get(), {.body = "text"}).headers.at("Vary"), "Authorization");
+  ServerRequest of_program = get();
+  of_program.path = "/api/v1/catalog/packages/web";
+  EXPECT_EQ(answer(of_program, {.body = "text"}).headers.at("Vary"), "Authorization");
+  ServerRequest page = get();
+  page.path = "/packages/web";
+  EXPECT_EQ(answer(page, {.body = "text"}).headers.at("Vary"), "Authorization, Cookie");
+  page.headers = {{"host", "127.0.0.1:8590"}, {"cookie", "flox-session=x"}};
+  EXPECT_EQ(answer(page, {.body = "text"}).headers.at("Cache-Control"), "private, no-cache");
   EXPECT_EQ(answer(get("authorization", "Bearer x"), {.body = "text"}).headers.at("Cache-Control"),
             "private, no-cache");
   const ServerResponse secret = answer(get(), {.body = "text", .headers = {{"Cache-Control", "no-store"}}});

@@ -1,5 +1,7 @@
 #include "server/files/cache_files.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -47,6 +49,7 @@ CacheFiles::CacheFiles(ObjectStore& store, NarRecords& nars, const RegisteredKey
 // A directory is counted at the start only: what another catalog on this machine adds fills the same file
 // system.
 void CacheFiles::count_again() {
+  hot_.forget_old();
   if (store_.is_shared()) used_ = nars_.bytes() + limits_.database_bytes;
 }
 
@@ -70,8 +73,20 @@ HotFiles::Text CacheFiles::small_file(const std::string& name, std::optional<uin
   bytes.reserve(status->size);
   store_.stream(name, [&](std::string_view piece) { bytes += piece; });
   auto text = std::make_shared<const std::string>(std::move(bytes));
-  if (changes) hot_.add(name, text, *changes);
+  if (changes) hot_.add(name, {.text = text, .opened = {}}, *changes);
   return text;
+}
+
+std::shared_ptr<const OpenedFile> CacheFiles::open(const std::string& name, const std::filesystem::path& file,
+                                                   uint64_t changes) const {
+  Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return nullptr;
+  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  auto opened = std::make_shared<const OpenedFile>(
+      OpenedFile{.fd = std::move(fd), .size = static_cast<uint64_t>(status.st_size)});
+  hot_.add(name, {.text = {}, .opened = opened}, changes);
+  return opened;
 }
 
 // Once a minute: uploads that are refused come again.

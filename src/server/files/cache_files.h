@@ -50,10 +50,14 @@ class CacheFiles {
   // fetched from itself; null otherwise, also if it is missing. Of one that is everyone's, hot_file() gives
   // them for a moment; `changes` are those of before that was asked.
   HotFiles::Text small_file(const std::string& name, std::optional<uint64_t> changes) const;
+  // What serve() has named, open; null if it is gone. For everyone's only: hot_file() gives it for a moment,
+  // as above.
+  std::shared_ptr<const OpenedFile> open(const std::string& name, const std::filesystem::path& file,
+                                         uint64_t changes) const;
   // How often a file came or went.
   uint64_t changes() const { return hot_.changes(); }
-  // From memory, if it is there: null otherwise. Never blocks.
-  HotFiles::Text hot_file(std::string_view name) const { return hot_.find(name); }
+  // From memory, or open already, if it is there; neither otherwise. Never blocks.
+  HotFiles::File hot_file(std::string_view name) const { return hot_.find(name); }
 
   // A sink for the upload of that file. Throws Error(invalid_input) for a name that no
   // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no space.

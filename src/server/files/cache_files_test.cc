@@ -290,9 +290,9 @@ TEST_F(UploadTest, what_came_after_it_was_asked_who_may_read_it_is_not_kept_in_m
   const std::string nar = upload('0', "secret").url;
   for (const auto& name : {nar, nix::narinfo_name(path('0'))}) {
     cache_.small_file(name, changes);
-    EXPECT_EQ(cache_.hot_file(name), nullptr);
+    EXPECT_FALSE(cache_.hot_file(name));
     cache_.small_file(name, std::nullopt);
-    EXPECT_EQ(cache_.hot_file(name), nullptr);
+    EXPECT_FALSE(cache_.hot_file(name));
   }
 }
 

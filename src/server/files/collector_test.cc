@@ -90,11 +90,11 @@ TEST_F(CollectorTest, what_has_gone_is_not_served_from_memory_either) {
   const std::string nar = upload('0', "library").url;
   const std::string narinfo = nix::narinfo_name(path('0'));
   for (const auto& name : {nar, narinfo}) cache_.small_file(name, cache_.changes());
-  ASSERT_NE(cache_.hot_file(narinfo), nullptr);
-  EXPECT_EQ(cache_.hot_file(nar) == nullptr, store_->is_shared());  // a bucket gives its NARs itself
+  ASSERT_TRUE(cache_.hot_file(narinfo));
+  EXPECT_EQ(!cache_.hot_file(nar), store_->is_shared());  // a bucket gives its NARs itself
   collect();
-  EXPECT_EQ(cache_.hot_file(narinfo), nullptr);
-  EXPECT_EQ(cache_.hot_file(nar), nullptr);
+  EXPECT_FALSE(cache_.hot_file(narinfo));
+  EXPECT_FALSE(cache_.hot_file(nar));
 }
 
 TEST_F(CollectorTest, what_was_uploaded_lately_stays_with_all_that_it_refers_to) {

@@ -9,6 +9,7 @@
 #include "server/identity/audit.h"
 #include "server/identity/exchange.h"
 #include "server/identity/identity.h"
+#include "server/identity/page_sessions.h"
 #include "server/identity/visibility.h"
 #include "server/records/cache_readers.h"
 #include "server/records/holdings.h"
@@ -21,6 +22,7 @@ namespace flox::server {
 struct AccountOptions {
   Secret operator_token;  // may do everything; empty: there is none
   LoginOptions login;
+  PageLoginOptions page_login;
   std::vector<ExchangeRule> rules;
   std::filesystem::path audit_log;  // empty: none
   uint64_t audit_log_bytes = 64 << 20;
@@ -39,6 +41,7 @@ struct Accounts {
         identity(std::move(options.operator_token), owners, tokens),
         visibility(owners, holdings, readers),
         exchange(identity, std::move(options.login), std::move(options.rules)),
+        page_sessions(exchange, std::move(options.page_login)),
         audit(options.audit_log, options.audit_log_bytes, options.audit_log_files) {}
 
   OwnerRecords owners;
@@ -49,6 +52,7 @@ struct Accounts {
   Identity identity;
   Visibility visibility;
   Exchange exchange;
+  PageSessions page_sessions;
   Audit audit;
 };
 

@@ -21,10 +21,17 @@ bool is_user_name(std::string_view name) {
          std::ranges::all_of(name, [](unsigned char c) { return c > 0x20 && c < 0x7F; });
 }
 
-void check_times(const Jwt& token) {
+Jwt valid_now(const std::string& text) {
+  Jwt token;
+  try {
+    token = Jwt::parse(text);
+  } catch (const Error& error) {
+    refuse(error.what(), error.advice());
+  }
   const int64_t now = unix_time();
   if (token.expires_at + clock_skew <= now) refuse("it has expired", "Get a new token from its issuer.");
   if (token.not_before > now + clock_skew) refuse("it is not valid yet", "Check the clocks.");
+  return token;
 }
 
 }  // namespace
@@ -36,21 +43,23 @@ Exchange::Exchange(Identity& identity, LoginOptions login, std::vector<ExchangeR
 }
 
 Exchange::Made Exchange::exchange(const std::string& subject_token, bool is_login) {
-  Jwt token;
-  try {
-    token = Jwt::parse(subject_token);
-  } catch (const Error& error) {
-    refuse(error.what(), error.advice());
-  }
-  check_times(token);
-  return is_login ? log_in(token) : admit_workload(token);
+  const Jwt token = valid_now(subject_token);
+  if (!is_login) return admit_workload(token);
+  return log_in(token, {.client_id = login_.client_id, .lasts = login_.lasts, .description = "login"});
 }
 
-Exchange::Made Exchange::log_in(const Jwt& token) {
+Exchange::Made Exchange::sign_in(const std::string& id_token, const std::string& client_id,
+                                 std::chrono::seconds lasts) {
+  return log_in(
+      valid_now(id_token),
+      {.client_id = client_id, .role = Role::read, .lasts = lasts, .description = "signed in at the pages"});
+}
+
+Exchange::Made Exchange::log_in(const Jwt& token, const Session& wanted) {
   // Whom it is from and for comes first: only issuers that are set are asked for keys.
   if (login_.issuer.empty()) refuse("the catalog has no issuer for logins", "Use a token of the catalog.");
   if (token.issuer != login_.issuer) refuse("it is of another issuer than that for logins");
-  if (std::ranges::find(token.audiences, login_.client_id) == token.audiences.end())
+  if (std::ranges::find(token.audiences, wanted.client_id) == token.audiences.end())
     refuse("it is for another audience");
   try {
     keys_.verify(token);
@@ -67,12 +76,11 @@ Exchange::Made Exchange::log_in(const Jwt& token) {
     if (verified == token.claims.end() || *verified != true)
       refuse("its issuer has not verified the email address", "Verify it at the issuer.");
   }
-  const int64_t lasts = std::chrono::duration_cast<std::chrono::seconds>(login_.lasts).count();
   Token made{.user = name->get<std::string>(),
-             .role = Role::admin,
-             .description = "login",
+             .role = wanted.role,
+             .description = wanted.description,
              .created_by = name->get<std::string>(),
-             .expires_at = unix_time() + lasts};
+             .expires_at = unix_time() + wanted.lasts.count()};
   Secret secret = identity_.create(made);
   return {.secret = std::move(secret), .token = std::move(made)};
 }

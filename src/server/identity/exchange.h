@@ -13,6 +13,8 @@
 
 namespace flox::server {
 
+inline constexpr const char* login_scope = "openid email profile";
+
 struct LoginOptions {
   std::string issuer;     // empty: nobody can log in
   std::string client_id;  // of flox, at the issuer; the audience of its tokens
@@ -37,9 +39,18 @@ class Exchange {
   // it names. Throws Refusal ("exchange") for what is not valid or not admitted, Error(unavailable) if the
   // issuer cannot be asked.
   Made exchange(const std::string& subject_token, bool is_login);
+  // The same for an ID token that the issuer gave to `client_id`, for somebody who only reads, for a while.
+  Made sign_in(const std::string& id_token, const std::string& client_id, std::chrono::seconds lasts);
 
  private:
-  Made log_in(const Jwt& token);
+  // What a login's token allows.
+  struct Session {
+    std::string client_id;
+    Role role = Role::admin;
+    std::chrono::seconds lasts;
+    const char* description;
+  };
+  Made log_in(const Jwt& token, const Session& wanted);
   Made admit_workload(const Jwt& token);
 
   Identity& identity_;

@@ -5,6 +5,7 @@
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/letter_case.h"
+#include "server/identity/page_cookie.h"
 #include "server/records/clock.h"
 
 namespace flox::server {
@@ -18,12 +19,16 @@ bool begins_with(std::string_view text, std::string_view scheme) {
   return is_same_in_any_case(text.substr(0, scheme.size()), scheme);
 }
 
-// What the Authorization field (RFC 9110, section 11) brings; empty if it is no token for us.
+// What the Authorization field (RFC 9110, section 11) brings, or without one the cookie of somebody who has
+// signed in at the pages; empty if it is no token for us.
 std::string given_token(const ServerRequest& request) {
   constexpr std::string_view bearer = "Bearer ";
   constexpr std::string_view basic = "Basic ";
   const auto header = request.headers.find("authorization");
-  if (header == request.headers.end()) return {};
+  if (header == request.headers.end()) {
+    std::string cookie = session_cookie(request);
+    return is_token(cookie) ? cookie : std::string();
+  }
   const std::string& text = header->second;
   if (begins_with(text, bearer)) return text.substr(bearer.size());
   if (!begins_with(text, basic)) return {};

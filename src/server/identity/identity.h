@@ -22,7 +22,8 @@ class Identity {
   Identity(Secret operator_token, OwnerRecords& owners, TokenRecords& tokens)
       : operator_token_(std::move(operator_token)), owners_(owners), tokens_(tokens) {}
 
-  // By "Authorization: Bearer TOKEN", or Basic with the token as password, which netrc files give. What does
+  // By "Authorization: Bearer TOKEN", or Basic with the token as password, which netrc files give; at the
+  // pages by a cookie (page_sessions.h). What does
   // not count makes nobody of the caller, with the problem. What it has found out holds for a second, so that
   // it seldom waits for the database, and that a token which another catalog of the same database revoked is
   // good for no longer than that.

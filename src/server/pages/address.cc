@@ -1,5 +1,7 @@
 #include "server/pages/address.h"
 
+#include <algorithm>
+
 #include "base/net/http_client.h"
 
 namespace flox::server {
@@ -15,6 +17,19 @@ Address Address::with(std::string_view key, std::string_view value) const {
   if (value.empty()) return result;
   result.text_ += (has_query_ ? "&" : "?") + url_encode(key) + "=" + url_encode(value);
   result.has_query_ = true;
+  return result;
+}
+
+Address Address::of(std::string_view path, const std::map<std::string, std::string>& query) {
+  Address result({});
+  result.text_.clear();
+  while (!path.empty()) {
+    const std::string_view segment = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(segment.size() + 1, path.size()));
+    if (!segment.empty()) result.text_ += "/" + url_encode(segment);
+  }
+  if (result.text_.empty()) result.text_ = "/";
+  for (const auto& [key, value] : query) result = result.with(key, value);
   return result;
 }
 

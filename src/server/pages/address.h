@@ -2,6 +2,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,8 @@ class Address {
   Address(std::initializer_list<std::string_view> segments);
   // With a member of the query; without one if the value is empty.
   Address with(std::string_view key, std::string_view value) const;
+  // Of a request, decoded.
+  static Address of(std::string_view path, const std::map<std::string, std::string>& query);
   // An element of the page that is open, by its id.
   static Address within(std::string_view id);
   // At an element of the page, by its id.

@@ -1,6 +1,7 @@
 // What the pages share.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,7 +24,22 @@ struct PagesContext {
   VisibleRecords packages_for(const Call& call) const {
     return {api.records, api.accounts.visibility.hidden_from(call.caller(), Kind::package)};
   }
+  PageSessions& sessions() const { return api.accounts.page_sessions; }
+  Visitor visitor(const Call& call) const {
+    const ServerRequest& request = call.request();
+    const bool by_cookie = !request.headers.contains("authorization");
+    const bool is_login = request.path.starts_with("/login");  // whose query is nobody's to see
+    return {.may_sign_in = sessions().is_on(),
+            .user = by_cookie ? call.caller().user : std::string(),
+            .here = is_login ? Address({}) : Address::of(request.path, request.query)};
+  }
 };
+
+// As frame.h's, for who makes the call.
+inline ServerResponse answer_or_page(const PagesContext& pages, const Call& call,
+                                     const std::function<ServerResponse()>& make) {
+  return answer_or_page(pages.visitor(call), call, make);
+}
 
 // One file each. They throw Error: the pages' routes make a page of it.
 WebPage search_page(PagesContext& pages, const Call& call);

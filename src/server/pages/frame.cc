@@ -35,12 +35,23 @@ const Asset& icon_asset() {
   return asset;
 }
 
+Address sign_in_address(const Visitor& visitor) { return Address({"login"}).with("to", visitor.here.text()); }
+
 Html nav_link(const char* text, const Address& address, bool is_here) {
   if (is_here) return el("a", {Attribute::href(address), {"aria-current", "page"}}, text);
   return el("a", {Attribute::href(address)}, text);
 }
 
-Html header(Section section) {
+// Who has signed in, and the way out or in.
+Html session(const Visitor& visitor) {
+  if (!visitor.user.empty())
+    return el("form", {{"class", "session"}, {"method", "post"}, Attribute::action(Address({"logout"}))},
+              el("span", {}, visitor.user), el("button", {{"type", "submit"}}, "Sign out"));
+  if (!visitor.may_sign_in) return {};
+  return el("p", {{"class", "session"}}, el("a", {Attribute::href(sign_in_address(visitor))}, "Sign in"));
+}
+
+Html header(Section section, const Visitor& visitor) {
   return el("header", {{"class", "top"}},
             el("div", {{"class", "wide"}},
                el("a", {{"class", "brand"}, Attribute::href(Address({}))}, el("span", {{"class", "mark"}}),
@@ -48,14 +59,24 @@ Html header(Section section) {
                el("nav", {{"aria-label", "Catalog"}},
                   nav_link("Packages", Address({}), section == Section::packages),
                   nav_link("Environments", Address({"environments"}), section == Section::environments),
-                  nav_link("Status", Address({"status"}), section == Section::status))));
+                  nav_link("Status", Address({"status"}), section == Section::status)),
+               session(visitor)));
 }
 
-Html footer() {
-  return el("footer", {{"class", "end"}},
-            el("div", {{"class", "wide"}},
-               el("p", {}, "flox-catalog ", FLOX_VERSION, ". These pages show what is public. Sign in with ",
-                  el("code", {}, "flox auth login"), " to see what is private on the command line.")));
+Html footer(const Visitor& visitor) {
+  Html text = "flox-catalog " FLOX_VERSION ". ";
+  if (!visitor.user.empty()) {
+    text += "These pages show what is public, and what you may read.";
+  } else if (visitor.may_sign_in) {
+    text += "These pages show what is public. ";
+    text += el("a", {Attribute::href(sign_in_address(visitor))}, "Sign in");
+    text += " to see what else you may read.";
+  } else {
+    text += "These pages show what is public. Sign in with ";
+    text += el("code", {}, "flox auth login");
+    text += " to see what is private on the command line.";
+  }
+  return el("footer", {{"class", "end"}}, el("div", {{"class", "wide"}}, el("p", {}, text)));
 }
 
 }  // namespace
@@ -73,7 +94,7 @@ ServerResponse for_browsers(ServerResponse response) {
   return response;
 }
 
-ServerResponse answer(const WebPage& page) {
+ServerResponse answer(const WebPage& page, const Visitor& visitor) {
   const Html document =
       el("html", {{"lang", "en"}},
          el("head", {}, el("meta", {{"charset", "utf-8"}}), el("title", {}, page.title, " · Catalog"),
@@ -83,24 +104,28 @@ ServerResponse answer(const WebPage& page) {
             el("link", {{"rel", "icon"}, {"type", "image/svg+xml"}, Attribute::href(icon_address())})),
          el("body", {},
             el("a", {{"class", "skip"}, Attribute::href(Address::within("main"))}, "Skip to the content"),
-            header(page.section),
-            el("main", {{"id", "main"}, {"tabindex", "-1"}, {"class", "wide"}}, page.main), footer()));
+            header(page.section, visitor),
+            el("main", {{"id", "main"}, {"tabindex", "-1"}, {"class", "wide"}}, page.main), footer(visitor)));
   return for_browsers(
       {.status = page.status, .content_type = "text/html; charset=utf-8", .body = Html::document(document)});
 }
 
-ServerResponse answer(const Call& call, const std::function<WebPage()>& make) {
+ServerResponse answer_or_page(const Visitor& visitor, const Call& call,
+                              const std::function<ServerResponse()>& make) {
   const auto failed = [&](int status, const char* title, const std::string& text, const std::string& advice) {
     Html main = el("h1", {}, title);
     main += el("p", {{"class", "lead"}}, text);
     if (!advice.empty()) main += el("p", {}, advice);
+    if (status == 404 && visitor.may_sign_in && visitor.user.empty())
+      main += el("p", {}, "If it is private, ",
+                 el("a", {Attribute::href(sign_in_address(visitor))}, "sign in"), " to see it.");
     main += el("p", {}, el("a", {Attribute::href(Address({}))}, "Search the catalog"));
-    ServerResponse response = answer({.title = title, .main = std::move(main), .status = status});
+    ServerResponse response = answer({.title = title, .main = std::move(main), .status = status}, visitor);
     if (status == 503) response.headers["Retry-After"] = "1";
     return response;
   };
   try {
-    return answer(make());
+    return make();
   } catch (const Error& error) {
     const int status = status_of(error);
     if (status < 500)

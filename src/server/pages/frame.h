@@ -19,11 +19,19 @@ struct WebPage {
   int status = 200;
 };
 
+// Who looks at a page.
+struct Visitor {
+  bool may_sign_in = false;  // the catalog has an issuer for its pages
+  std::string user;          // who has signed in; empty: nobody
+  Address here{};            // the page, to come back to
+};
+
 // The page as a document.
-ServerResponse answer(const WebPage& page);
+ServerResponse answer(const WebPage& page, const Visitor& visitor);
 // Runs `make`; what it throws becomes a page for people with the status of its kind. What went wrong inside
 // is logged and not told.
-ServerResponse answer(const Call& call, const std::function<WebPage()>& make);
+ServerResponse answer_or_page(const Visitor& visitor, const Call& call,
+                              const std::function<ServerResponse()>& make);
 // Adds the fields that keep a browser from doing what no page wants. How long an answer is kept, and its
 // entity tag, the API adds (server/api/conditional.h).
 ServerResponse for_browsers(ServerResponse response);

@@ -71,6 +71,8 @@ figure { margin: 1rem 0 2rem; }
 .top nav a { color: var(--soft); text-decoration: none; padding-block: .4rem; border-bottom: 2px solid transparent; }
 .top nav a:hover { color: var(--ink); }
 .top nav a[aria-current] { color: var(--ink); border-color: var(--accent); }
+.session { display: flex; align-items: center; gap: .75rem; margin: 0 0 0 auto; font-size: .875rem; color: var(--soft); }
+.session span { overflow-wrap: anywhere; }
 .end { border-top: 1px solid var(--line); padding-block: 1.25rem; font-size: .875rem; color: var(--soft); }
 .end p { margin: 0; max-width: none; }
 
@@ -86,10 +88,11 @@ button:hover { filter: brightness(1.08); }
 .fields select { color: var(--ink); font-size: 1rem; }
 
 .split { display: grid; grid-template-columns: minmax(0, 1fr); gap: 2rem 3rem; margin-top: 2.25rem; align-items: start; }
+.pair { display: grid; grid-template-columns: minmax(0, 1fr); gap: 2rem 3rem; }
 @media (min-width: 56rem) {
   .split { grid-template-columns: 13rem minmax(0, 1fr); }
   .split.right { grid-template-columns: minmax(0, 1fr) 19rem; }
-  .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 3rem; }
+  .pair { grid-template-columns: repeat(2, minmax(0, 1fr)); }
 }
 .pair h3 { margin-top: .25rem; }
 .pair + p { margin-top: 1.25rem; }

@@ -1,5 +1,5 @@
 // An OpenID Connect issuer: oidc-provider as it is, with its development pages, where any login and password will do. People
-// are LOGIN@example.com; the client "ci" gets JSON Web Tokens, for the audience AUDIENCE if it asks for
+// are LOGIN@example.com; the client "pages" has a secret, and the client "ci" gets JSON Web Tokens, for the audience AUDIENCE if it asks for
 // the resource urn:AUDIENCE. Prints its URL.
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -20,9 +20,18 @@ const provider = new Provider(issuer, {
       token_endpoint_auth_method: 'none',
       grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'authorization_code'],
       response_types: ['code'],
-      redirect_uris: ['http://127.0.0.1/callback'],  // at any port: RFC 8252, section 7.3
+      redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1/login/callback'],  // at any port: RFC 8252, section 7.3
       application_type: 'native',
       id_token_signed_response_alg: 'ES256',
+    },
+    {
+      client_id: 'pages',
+      client_secret: 'pages-secret',
+      token_endpoint_auth_method: 'client_secret_post',
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+      redirect_uris: ['http://127.0.0.1/login/callback'],
+      application_type: 'native',
     },
     { client_id: 'ci', client_secret: 'ci-secret', grant_types: ['client_credentials'], response_types: [], redirect_uris: [] },
   ],

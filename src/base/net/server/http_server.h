@@ -47,6 +47,12 @@ struct ServerRequest {
   std::shared_ptr<UploadSink> upload;          // an upload to what begin_upload gave
 };
 
+// A regular file that many answers are read from, each at its own place.
+struct OpenedFile {
+  Fd fd;
+  uint64_t size = 0;  // bytes
+};
+
 struct ServerResponse {
   int status = 200;
   std::string reason;  // instead of the status's own words, in one line; empty: those
@@ -54,6 +60,7 @@ struct ServerResponse {
   std::string body;
   std::shared_ptr<const std::string> shared_body;  // instead of `body`: what many answers have, never copied
   std::optional<std::filesystem::path> body_file;  // a regular file, sent as the body instead of these
+  std::shared_ptr<const OpenedFile> shared_file;   // the same, open already; the whole of it
   std::map<std::string, std::string> headers;      // further headers
   // Makes the body piece by piece instead, on a thread for streams; what it throws ends the connection, which
   // the peer sees as a broken transfer. The sink throws when the peer is gone or too slow.

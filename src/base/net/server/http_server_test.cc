@@ -333,6 +333,22 @@ TEST(HttpServerAnswers, may_share_a_body_of_any_size_and_a_head_alone_has_none_o
   }
 }
 
+TEST(HttpServerAnswers, from_files_go_out_in_full_packets) {
+  constexpr size_t size = 1 << 20;
+  constexpr size_t requests = 32;    // until the connection's window holds a whole answer
+  constexpr size_t packet = 65'483;  // bytes, of the loopback interface with its MTU of 65,536
+  const TempDir dir;
+  write_file(dir.path() / "file", std::string(size - 1, 'x') + "!");
+  const HttpServer server(
+      {}, [&](const ServerRequest&) { return ServerResponse{.body_file = dir.path() / "file"}; });
+  Raw raw(server, 8 * size);  // nothing waits for the client's room
+  for (size_t i = 0; i < requests; ++i) {
+    raw.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_GT(raw.hear("!").size(), size);
+  }
+  EXPECT_LT(raw.packets_heard(), requests * (size / packet + 2));  // with the heads: one each may be begun
+}
+
 TEST(HttpServerAnswers, may_have_words_of_their_own_in_the_status_line) {
   const HttpServer server({}, [](const ServerRequest& request) {
     return ServerResponse{.status = 422,

@@ -18,7 +18,6 @@
 #include "base/net/http_connections.h"
 #include "base/net/server/http_server.h"
 #include "base/net/server/http_transport.h"
-#include "base/os/fd.h"
 
 namespace flox {
 
@@ -179,7 +178,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   std::string out_;        // to send now,
   std::string_view text_;  // and this, which is response_'s, behind it
   size_t out_sent_ = 0;    // of both
-  Fd file_;
+  std::shared_ptr<const OpenedFile> file_;
   uint64_t file_at_ = 0, file_end_ = 0;
   std::shared_ptr<HttpStreamQueue> stream_;
   bool is_streaming_ = false;  // counted in service_.streams

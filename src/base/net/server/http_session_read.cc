@@ -302,7 +302,8 @@ void HttpSession::handle() {
               return response;
             }
             ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-            self.file_ = std::move(fd);
+            self.file_ = std::make_shared<const OpenedFile>(
+                OpenedFile{.fd = std::move(fd), .size = static_cast<uint64_t>(status.st_size)});
             self.file_at_ = part->first;
             self.file_end_ = part->first + part->size;
           }

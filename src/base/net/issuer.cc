@@ -1,4 +1,4 @@
-#include "cli/auth/issuer.h"
+#include "base/net/issuer.h"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 #include "base/net/url.h"
 #include "base/printable.h"
 
-namespace flox::cli {
+namespace flox {
 namespace {
 
 using nlohmann::json;
@@ -32,12 +32,12 @@ bool is_audience(const json& audience, const std::string& client_id) {
 
 }  // namespace
 
-Issuer::Issuer(std::string url) : url_(std::move(url)) {
+Issuer::Issuer(std::string url, std::chrono::seconds timeout) : url_(std::move(url)), timeout_(timeout) {
   check_endpoint(url_);
   std::string base = url_;
   while (base.ends_with('/')) base.pop_back();
-  const HttpResponse response =
-      http_.send({.url = base + "/.well-known/openid-configuration", .max_body = largest_answer});
+  const HttpResponse response = HttpClient().send(
+      {.url = base + "/.well-known/openid-configuration", .timeout = timeout_, .max_body = largest_answer});
   if (response.is_foreign) fail(ErrorKind::untrusted, "it sends on to another server for its configuration");
   if (!response.ok()) fail(ErrorKind::unavailable, "it answered {}", response.status);
   configuration_ = parse_json(response.body, issuer_answer, answer_limits);
@@ -63,8 +63,10 @@ bool Issuer::says(const char* key) const {
   return member != configuration_.end() && *member == true;
 }
 
-Issuer::Answer Issuer::ask(const std::string& url, const Form& form) {
-  const HttpResponse response = http_.send(form_request(url, form, largest_answer));
+Issuer::Answer Issuer::ask(const std::string& url, const Form& form) const {
+  HttpRequest request = form_request(url, form, largest_answer);
+  request.timeout = timeout_;
+  const HttpResponse response = HttpClient().send(request);
   Answer answer{.ok = response.ok(), .document = parse_json(response.body, issuer_answer, answer_limits)};
   if (!answer.document.is_object()) fail(ErrorKind::unavailable, "{} is not an object", issuer_answer);
   return answer;
@@ -100,4 +102,4 @@ Secret Issuer::id_token(const json& answer, const std::string& client_id, const 
   return token;
 }
 
-}  // namespace flox::cli
+}  // namespace flox

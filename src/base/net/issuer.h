@@ -3,6 +3,7 @@
 // messages.
 #pragma once  // Not fuzzed: its answers are read by parse_json and base/data/jws.h, which are.
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -11,22 +12,24 @@
 #include "base/net/form.h"
 #include "base/net/http_client.h"
 
-namespace flox::cli {
+namespace flox {
 
 // Of whichever grant.
 struct IssuerLogin {
-  std::string issuer;     // https, or http on the loopback interface
-  std::string client_id;  // which has no secret
-  std::string scope;      // "openid email"
+  std::string issuer;  // https, or http on the loopback interface
+  std::string client_id;
+  std::string scope;          // "openid email"
+  Secret client_secret = {};  // of a client that is a server; empty: it has none
 };
 
-// One thread at a time.
+// Thread-safe.
 class Issuer {
  public:
   // Asks for the configuration (OpenID Connect Discovery 1.0, section 4). `url`: https, or http on the
-  // loopback interface, where nobody reads along. Throws Error: untrusted for another URL, or if what answers
-  // calls itself another issuer (section 4.3); unavailable if it does not answer.
-  explicit Issuer(std::string url);
+  // loopback interface, where nobody reads along. `timeout` is for each question. Throws Error: untrusted for
+  // another URL, or if what answers calls itself another issuer (section 4.3); unavailable if it does not
+  // answer.
+  explicit Issuer(std::string url, std::chrono::seconds timeout = std::chrono::seconds(60));
 
   const std::string& url() const noexcept { return url_; }
   // An endpoint by its member. Throws Error: unavailable, with `advice`, if the issuer has none; untrusted if
@@ -41,7 +44,7 @@ class Issuer {
     bool ok = false;  // 2xx
     nlohmann::json document;
   };
-  Answer ask(const std::string& url, const Form& form);
+  Answer ask(const std::string& url, const Form& form) const;
   // What an error answer says (RFC 6749, section 5.2; RFC 8628, section 3.5). Throws Error.
   [[noreturn]] static void fail_with(const std::string& error, const std::string& description);
   [[noreturn]] static void fail_with(const nlohmann::json& answer);
@@ -54,11 +57,11 @@ class Issuer {
 
  private:
   std::string url_;
-  HttpClient http_;
+  std::chrono::seconds timeout_;
   nlohmann::json configuration_;
 };
 
 inline constexpr const char* issuer_answer = "the issuer's answer";
 inline constexpr size_t longest_issuer_text = 300;  // characters in messages
 
-}  // namespace flox::cli
+}  // namespace flox
