@@ -36,7 +36,7 @@ in_debian() {
     set -e
     mount -t overlay overlay -o "lowerdir=$ROOT,upperdir=$WORK/upper,workdir=$WORK/overlay" "$WORK/debian"
     cd "$WORK/debian"
-    mkdir -p work
+    mkdir -p work var/cache/apt/archives
     mount -t proc proc proc
     mount --rbind /dev dev
     mount -t tmpfs tmpfs tmp
