@@ -14,7 +14,7 @@ mkdir -p "$work"/{upper,overlay,debian,first,second,lower} "$cache/partial"
 step "two makings give the same bytes"
 TZ=UTC "$PROJECT/script/debs" "$work/first" 0.1.0-1
 TZ=Asia/Tokyo LC_ALL=C "$PROJECT/script/debs" "$work/second" 0.1.0-1 2>/dev/null
-equal "$(ls "$work/first" | sed 's/_.*//' | paste -sd' ')" "${PACKAGES[*]}"
+equal "$(ls "$work/first" | sed 's/_.*//' | LC_ALL=C sort | paste -sd' ')" "${PACKAGES[*]}"
 for package in "${PACKAGES[@]}"; do cmp "$work/first/${package}_"*.deb "$work/second/${package}_"*.deb || die "$package differs"; done
 for deb in "$work/first"/*.deb; do
   ! dpkg-deb --fsys-tarfile "$deb" | grep -qaF -e "$PROJECT/" -e "$work" || die "$deb holds the path of its build"
@@ -36,7 +36,7 @@ in_debian() {
     set -e
     mount -t overlay overlay -o "lowerdir=$ROOT,upperdir=$WORK/upper,workdir=$WORK/overlay" "$WORK/debian"
     cd "$WORK/debian"
-    mkdir -p work
+    mkdir -p work var/cache/apt/archives
     mount -t proc proc proc
     mount --rbind /dev dev
     mount -t tmpfs tmpfs tmp
