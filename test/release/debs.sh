@@ -24,7 +24,7 @@ step "an older version of the same"
 for package in "${PACKAGES[@]}"; do
   tree=$work/lower/$package
   dpkg-deb -R "$work/first/${package}_"*.deb "$tree"
-  sed -i 's/0\.1\.0-1/0.0.9-1/' "$tree/DEBIAN/control"
+  sed -i 's/0\.1\.0-1/0.0.9-1/g' "$tree/DEBIAN/control"
   if [ $package = floxd ]; then echo "# an older comment" >>"$tree/etc/flox/config.toml"; fi
   dpkg-deb --root-owner-group -Znone --build "$tree" "$work/lower/$package.deb" >/dev/null
   rm -rf "$tree"
@@ -59,7 +59,7 @@ cp /etc/resolv.conf "$work/upper/etc/resolv.conf"
 apt-config dump | grep -E '^Acquire::https?::|^Acquire::Retries ' >"$work/upper/etc/apt/apt.conf.d/network" || true
 in_debian apt-get -q update >"$work/log" 2>&1 </dev/null || { tail -3 "$work/log"; echo "needs Debian's mirror"; exit 77; }
 mapfile -t libraries < <(in_debian sh -c 'apt-get -s --no-install-recommends install /work/lower/*.deb' | awk '$1 == "Inst" { print $2 }' | grep -vxF "$(printf '%s\n' "${PACKAGES[@]}")")
-[ ${#libraries[@]} -gt 5 ] || die "they depend on ${libraries[*]} alone"
+[ ${#libraries[@]} -gt 0 ] || die "they depend on nothing"
 quiet apt-get -q -y --no-install-recommends install "${libraries[@]}"
 files >"$work/before"
 

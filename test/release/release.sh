@@ -77,8 +77,8 @@ changed() {  # changed TEXT COMMAND…: the command changes a copy, in its direc
   (cd "$work/copy" && "$@")
   refused "$text" release --verify "$work/copy" --key "$work/key.pub"
 }
-flip() { printf '\xff' | dd of="$1" bs=1 seek=1000 conv=notrunc status=none; }
-changed "not what SHA256SUMS says" flip floxd_*.deb
+flip() { printf '\xff' | dd of="$(compgen -G "$1")" bs=1 seek=1000 conv=notrunc status=none; }
+changed "not what SHA256SUMS says" flip 'floxd_*.deb'
 changed "not what SHA256SUMS says" sh -c 'rm floxd_*.deb.spdx.json'
 changed "does not have: more" touch more
 changed "is not signed" sh -c 'sed -i 1d SHA256SUMS'
