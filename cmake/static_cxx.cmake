@@ -4,7 +4,7 @@
 #
 # Debian 12 has no static libfmt and libspdlog, but all of their sources in the headers: flox_static_cxx has the instantiations
 # that their own sources have, at these versions. With others, and where sanitizers replace parts of libstdc++, the shared
-# libraries are linked as everywhere.
+# libraries are linked as everywhere. FLOX_FMT_SOURCE is the source of libfmt alone, for the shim.
 add_library(flox_static_cxx INTERFACE)
 find_library(protobuf_lite_static libprotobuf-lite.a)
 if(fmt_VERSION VERSION_EQUAL 9.1.0 AND spdlog_VERSION VERSION_EQUAL 1.10.0 AND protobuf_lite_static AND NOT FLOX_SANITIZE
@@ -54,6 +54,7 @@ template class SPDLOG_API spdlog::sinks::ansicolor_sink<spdlog::details::console
 template class SPDLOG_API spdlog::sinks::ansicolor_stdout_sink<spdlog::details::console_mutex>;
 template class SPDLOG_API spdlog::sinks::ansicolor_stderr_sink<spdlog::details::console_mutex>;
 ]] @ONLY)
+  set(FLOX_FMT_SOURCE ${sources}/fmt.cc)
   add_library(flox_static_cxx_objects OBJECT ${sources}/fmt.cc ${sources}/spdlog.cc)
   target_compile_options(flox_static_cxx_objects PRIVATE -w)
   target_link_libraries(flox_static_cxx_objects PRIVATE spdlog::spdlog fmt::fmt)

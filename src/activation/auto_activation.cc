@@ -43,13 +43,26 @@ std::string content_of(const fs::path& environment) {
 
 std::string file_of(const fs::path& environment) { return hash_of(environment.native()) + ".json"; }
 
+void write_decision(const fs::path& decisions, const fs::path& environment, const char* decision,
+                    const std::string& content) {
+  try {
+    need_private_directory(decisions);
+    const json document = {
+        {"directory", to_base64url(environment.native())}, {"decision", decision}, {"content", content}};
+    Directory(decisions).write_file(file_of(environment), document.dump(2) + "\n", 0600);
+  } catch (const Error& error) {
+    throw error.with_context("writing this user's decision on automatic activation")
+        .with_advice("Set HOME or XDG_CONFIG_HOME to a directory that you can write to.");
+  }
+}
+
 }  // namespace
 
 Decisions Decisions::of_user() {
   if (const auto base = user_directory("XDG_CONFIG_HOME", ".config"))
-    if (auto directory = private_directory(*base / "auto-activate")) return Decisions(*directory);
+    return Decisions(*base / "auto-activate");
   throw Error(ErrorKind::unavailable,
-              "finding this user's decisions on automatic activation: no directory for them can be made",
+              "finding this user's decisions on automatic activation: no directory is named for them",
               "Set HOME or XDG_CONFIG_HOME to a directory that you can write to.");
 }
 
@@ -58,19 +71,18 @@ void Decisions::allow(const fs::path& environment) const {
     throw Error(ErrorKind::untrusted,
                 fmt::format("allowing {} to activate by itself: {}", environment.string(), *why),
                 "Make it yours alone, or activate it with 'flox activate' when you need it.");
-  const json document = {{"directory", to_base64url(environment.native())},
-                         {"decision", "allow"},
-                         {"content", content_of(environment)}};
-  Directory(directory_).write_file(file_of(environment), document.dump(2) + "\n", 0600);
+  write_decision(directory_, environment, "allow", content_of(environment));
 }
 
 void Decisions::deny(const fs::path& environment) const {
-  const json document = {
-      {"directory", to_base64url(environment.native())}, {"decision", "deny"}, {"content", ""}};
-  Directory(directory_).write_file(file_of(environment), document.dump(2) + "\n", 0600);
+  write_decision(directory_, environment, "deny", "");
 }
 
 Decision Decisions::on(const fs::path& environment) const {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(directory_, error))) return Decision::none;
+  if (const auto why = why_not_own(directory_))
+    fail(ErrorKind::untrusted, "reading this user's decisions on automatic activation: {}", *why);
   const Directory files(directory_);
   const std::string file = file_of(environment);
   if (!files.exists(file)) return Decision::none;

@@ -19,13 +19,14 @@ enum class Decision { none, allowed, denied, changed };  // changed: allowed, bu
 // alone. Whoever writes an environment's manifest decides what runs, so a decision is on its content.
 class Decisions {
  public:
-  // $XDG_CONFIG_HOME/flox/auto-activate, or ~/.config/flox/auto-activate. Throws Error if that cannot be made
-  // this user's alone.
+  // $XDG_CONFIG_HOME/flox/auto-activate, or ~/.config/flox/auto-activate, which is made with the first
+  // decision. Throws Error if neither variable says where.
   static Decisions of_user();
 
   explicit Decisions(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
-  // `environment` is the directory that holds .flox. Throws Error, also untrusted if why_never has a reason.
+  // `environment` is the directory that holds .flox. Throws Error, also untrusted if why_never has a reason,
+  // or if the directory of the decisions is not, or cannot be made, this user's alone.
   void allow(const std::filesystem::path& environment) const;
   void deny(const std::filesystem::path& environment) const;
   Decision on(const std::filesystem::path& environment) const;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "base/os/kept_directory.h"
 
 namespace flox::activation {
 namespace {
@@ -93,7 +94,7 @@ Interactive to_interact(const UserShell& shell, const ShellScript& script) {
     result.argv.insert(result.argv.end(), {"-i", "-C", after_own_files(script) + fish_prompt});
     return result;
   }
-  const fs::path directory = TempDir("flox-rc-").release();
+  const fs::path directory = make_kept_directory("flox-rc-");
   if (shell.kind == Shell::zsh) {
     write_zsh_files(directory, script);
     result.environment["ZDOTDIR"] = directory;

@@ -56,10 +56,26 @@ ErrorKind kind_of_errno(int error_number) {
   }
 }
 
+// What to do about an error of the disk, whatever was attempted; else whoever attempted it knows better.
+const char* advice_on_errno(int error_number) {
+  switch (error_number) {
+    case ENOSPC:
+    case EDQUOT:
+      return "Make room on that file system and run it again: 'df' shows which is full, 'flox store gc' "
+             "frees what "
+             "nothing needs.";
+    case EIO:
+      return "Look into the kernel's log (dmesg) for what is wrong with the disk, then run it again.";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 void fail_errno(int error_number, std::string_view message) {
-  throw Error(kind_of_errno(error_number), fmt::format("{}: {}", message, std::strerror(error_number)));
+  throw Error(kind_of_errno(error_number), fmt::format("{}: {}", message, std::strerror(error_number)),
+              advice_on_errno(error_number));
 }
 
 void print_error(const std::exception& error) {

@@ -56,7 +56,6 @@ class BuildEnvironment {
   // One of the manifest's builds, with `builds` made before it.
   package::BuildRequest request(const std::string& name, std::map<std::string, nix::StorePath> builds) const {
     const env::BuildDescriptor& descriptor = manifest_.build.at(name);
-    require_sandbox(name, descriptor);
     package::BuildRequest request{.project = environment_.directory(),
                                   .name = name,
                                   .descriptor = descriptor,
@@ -74,20 +73,6 @@ class BuildEnvironment {
   }
 
  private:
-  void require_sandbox(const std::string& name, const env::BuildDescriptor& descriptor) const {
-    if (descriptor.sandbox != "off" && descriptor.sandbox != "pure")
-      throw Error(ErrorKind::invalid_input,
-                  fmt::format("{}: [build.{}] sandbox = \"{}\" is not supported",
-                              manifest_.place_of("build." + name + ".sandbox"), name, descriptor.sandbox),
-                  "Use \"pure\", where the command sees its sources and the environment only, or \"off\".");
-    if (!descriptor.sandbox_allow.empty())
-      throw Error(
-          ErrorKind::invalid_input,
-          fmt::format("{}: [build.{}] sandbox-allow is of the sandboxes \"warn\" and \"enforce\" only",
-                      manifest_.place_of("build." + name + ".sandbox-allow"), name),
-          "Take it out, or install what the command needs into the environment.");
-  }
-
   // $FLOX_ENV is the profile's store path, so that what names it goes on to lead there in the result.
   env::Variables variables(bool pure) const {
     env::Variables before = pure ? env::Variables{} : environment_for_children();
@@ -200,6 +185,7 @@ void build(BuildOptions options) {
       used.emplace(other, made.at(other));
     package::BuildRequest request = around.request(name, std::move(used));
     request.debian.on_step = steps;
+    request.on_access = [](std::string_view line) { say("{}\n", line); };
     steps(fmt::format("building {}", name));
     circumstances.started_at = std::time(nullptr);
     catalog::PackageBuild result = package::build_package(store, request);
@@ -230,9 +216,11 @@ void add_build(CLI::App& app) {
   command->footer(
       "Runs the command of each build in the environment, in the project's directory, with $out set to an\n"
       "empty directory, and makes a store path of what the command leaves there. ${OTHER} in a command is\n"
-      "where the build OTHER is, which is built first. With sandbox = \"pure\" the command sees its sources "
-      "and\n"
-      "its packages only. Writes result-NAME (a link to the files), result-NAME.json and\n"
+      "where the build OTHER is, which is built first. What the command sees is the sandbox's: \"off\" this\n"
+      "machine; \"warn\" too, and files that are not of the environment are named; \"enforce\" the project, "
+      "its\n"
+      "packages, sandbox-allow and the network; \"pure\" a copy of its sources and its packages.\n"
+      "Writes result-NAME (a link to the files), result-NAME.json and\n"
       "result-NAME.provenance.json (for flox publish) and result-NAME.log (the command's output).\n\n"
       "Examples:\n"
       "  flox build\n"

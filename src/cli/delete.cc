@@ -1,4 +1,5 @@
 // flox delete: removes an environment.
+#include <filesystem>
 #include <memory>
 
 #include "base/error.h"
@@ -9,17 +10,32 @@
 #include "cli/questions.h"
 #include "cli/say.h"
 #include "env/environment.h"
+#include "env/removal.h"
 
 namespace flox::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct DeleteOptions {
   std::string directory = ".";
   bool force = false;
 };
 
+// Ends what a deletion that was stopped has begun, for which somebody has said yes then.
+bool end_deletion(const std::string& directory) {
+  const fs::path path = fs::absolute(directory).lexically_normal();
+  std::error_code error;
+  if (!fs::is_directory(path, error) || fs::exists(fs::symlink_status(path / ".flox")) ||
+      !env::finish_removal(path))
+    return false;
+  say("━ the environment in {}, whose deletion was stopped, is deleted\n", path.string());
+  return true;
+}
+
 // What is deleted is named by its directory alone: not one above it, nor the only one below.
 void remove_environment(const DeleteOptions& options) {
+  if (end_deletion(options.directory)) return;
   const env::Environment environment = env::Environment::open(options.directory);
   const std::string what =
       fmt::format("environment '{}' in {}", environment.name(), environment.directory().string());
@@ -30,8 +46,14 @@ void remove_environment(const DeleteOptions& options) {
     if (!says_yes(fmt::format("Delete {}?", what)))
       fail(ErrorKind::conflict, "deleting {}: nothing was deleted", what);
   }
-  environment.remove(writing(environment, "flox delete"));
+  // Before: of one that is half removed nobody could say what it was.
   forget_environment(environment);
+  try {
+    environment.remove(writing(environment, "flox delete"));
+  } catch (const Error&) {
+    if (environment_at(environment.directory())) remember_environment(environment);
+    throw;
+  }
   say("━ {} is deleted; 'flox store gc' frees what it alone needed\n", what);
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
+#include "base/os/kept_directory.h"
 #include "base/os/process.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
@@ -69,17 +70,21 @@ void edit(const EditOptions& options) {
   if (!options.file.empty()) {
     in_context(what, [&] { replace_manifest(environment, before, read_from(options.file), options.file); });
   } else {
-    TempDir directory("flox-edit-");
-    const fs::path file = directory.path() / "manifest.toml";
+    // What the user has written stays if anything ends this process.
+    const fs::path directory = make_kept_directory("flox-edit-");
+    const fs::path file = directory / "manifest.toml";
     try {
       in_context(what, [&] { replace_manifest(environment, before, edited(before, file), file); });
     } catch (const Error& error) {
-      if (!fs::exists(file) || read_file(file, max_edited) == before) throw;
-      directory.release();
+      if (!fs::exists(file) || read_file(file, max_edited) == before) {
+        remove_tree(directory);
+        throw;
+      }
       throw Error(error.kind(), error.what(),
                   fmt::format("{}{}Your text is in {}: correct it and run 'flox edit -f {}'.", error.advice(),
                               error.advice().empty() ? "" : " ", file.string(), file.string()));
     }
+    remove_tree(directory);
   }
   say("✔ environment '{}' is as its manifest says\n", environment.name());
 }

@@ -11,6 +11,7 @@
 #include "base/command_line/program.h"
 #include "base/os/memory.h"
 #include "cli/commands.h"
+#include "cli/effects.h"
 #include "cli/inside_container.h"
 #include "cli/say.h"
 #include "lazy/frames_job.h"
@@ -60,6 +61,7 @@ int run(int argc, char** argv) {
   });
 
   if (add_alone(app, argc, argv)) {
+    add_effects(app, false);
     add_verbosity(app);
     return run_command_line(app, argc, argv);
   }
@@ -101,6 +103,7 @@ int run(int argc, char** argv) {
   add_config(app);
   add_completion(app);
   add_manual(app);
+  add_effects(app, true);
   add_verbosity(app);
   return run_command_line(app, argc, argv);
 }

@@ -13,9 +13,11 @@
 #include "base/log.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
+#include "base/os/replaced_link.h"
 #include "base/printable.h"
 #include "env/environment_files.h"
 #include "env/lock_text.h"
+#include "env/removal.h"
 
 namespace flox::env {
 namespace {
@@ -32,8 +34,7 @@ bool has_environment(const fs::path& dir) {
          fs::is_regular_file(dir / ".flox/env/manifest.toml", error);
 }
 
-constexpr size_t max_pointer = 64 << 10;                 // bytes
-constexpr const char* gone_directory = ".flox-deleted";  // what .flox is called while it is removed
+constexpr size_t max_pointer = 64 << 10;  // bytes
 
 std::optional<Lockfile> parsed_lock(const EnvironmentFiles& files, const fs::path& dir) {
   if (!files.lock) return std::nullopt;
@@ -65,6 +66,7 @@ void make_environment(const fs::path& dir, std::string_view name, const Environm
     throw Error(ErrorKind::conflict, fmt::format("{} has an environment already", plain_path(dir).string()),
                 "Use it, or remove it first: 'flox delete'.");
   fs::create_directories(dir);
+  finish_removal(dir);
   TempDir temporary(".flox-", dir);
   const Directory made(temporary.path());
   const Directory env = made.make_directory("env");
@@ -321,11 +323,11 @@ void Environment::remove(const ChangeContext& context) const {
     log::debug("removing without the environment's lock: {}", error.what());
   }
   const Directory parent(directory_);
-  parent.remove(gone_directory);  // what a command that was stopped has left
+  finish_removal(directory_);
   // A link leads to what others may use as well: it alone goes.
   if (fs::is_symlink(path)) return parent.remove(".flox");
-  parent.rename(".flox", parent, gone_directory);
-  parent.remove(gone_directory);
+  parent.rename(".flox", parent, removed_directory);
+  parent.remove(removed_directory);
 }
 
 Lockfile Environment::edit(const std::string& new_text, Resolver& resolver,
@@ -345,10 +347,7 @@ void Environment::set_run_link(std::string_view system, std::string_view mode,
                                const nix::StorePath& profile) const {
   const std::string link = run_link(system, mode).filename().string();
   const Directory run = files_of(directory_).make_directory("run");
-  const std::string temporary = link + fmt::format(".{}", ::getpid());
-  run.remove(temporary);
-  run.make_link(temporary, profile.to_string());
-  run.rename(temporary, run, link);
+  replace_link(run, link, profile.to_string());
 }
 
 Lockfile with_primary_version(const Lockfile& lock, std::string_view environment_name,

@@ -29,10 +29,10 @@ std::optional<StartCondition> condition_of(std::string_view text) {
   return static_cast<StartCondition>(found - conditions.begin());
 }
 
-// It becomes the name of a log, and a word of a command line.
+// It becomes the name of a log, and a word of a command line, which may be quoted.
 bool is_service_name(std::string_view name) {
   return is_file_name(name) && name.size() <= max_service_name && printable(name) == name && name[0] != '-' &&
-         name[0] != '.' && name.find(' ') == std::string_view::npos;
+         name[0] != '.' && name.front() != ' ' && name.back() != ' ';
 }
 
 bool is_variable(std::string_view name, std::string_view value) {
@@ -218,8 +218,9 @@ void check_services(const toml::node& node, const Complain& complain) {
       continue;
     }
     if (!is_service_name(key.str()))
-      complain(value, fmt::format("'{}' cannot name a service: at most {} bytes, no blank, no slash",
-                                  printable(key.str(), 60), max_service_name));
+      complain(value,
+               fmt::format("'{}' cannot name a service: at most {} bytes, no slash, no blank at an end",
+                           printable(key.str(), 60), max_service_name));
     check_service(value, name, complain);
   }
   if (services.size() > max_services)

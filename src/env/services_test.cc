@@ -70,9 +70,10 @@ TEST(Services, that_are_wrong_are_refused_with_their_place) {
               HasSubstr("unknown key 'comand'"));
   EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nsystems = 'x'"),
               HasSubstr("must be a list of strings"));
-  for (const char* name : {"../a", "a/b", "-n", ".a", "a b", ""})
+  for (const char* name : {"../a", "a/b", "-n", ".a", " a", "a ", "a\tb", ""})
     EXPECT_THAT(complaint(fmt::format("[services.'{}']\ncommand = 'x'", name)),
                 HasSubstr("cannot name a service"));
+  EXPECT_EQ(complaint("[services.'with space']\ncommand = 'x'"), "nothing");  // as Flox has them
 }
 
 TEST(Services, say_what_they_wait_for_and_how_they_end) {

@@ -14,8 +14,7 @@ namespace flox::lazy {
 // are not used. Thread-safe.
 class ChunkSet {
  public:
-  // `file` has the bits of `chunks`, or is empty and becomes so large. Throws Error(invalid_input) for
-  // another size.
+  // `file` has the bits of `chunks`, or becomes so large. Throws Error(invalid_input) if it is larger.
   ChunkSet(const Fd& file, size_t chunks);
   ~ChunkSet();
   ChunkSet(const ChunkSet&) = delete;

@@ -4,7 +4,6 @@
 #include <linux/fuse.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,14 +18,12 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
+#include "lazy/fuse_mount.h"
 #include "lazy/mounted_paths.h"
 
 namespace flox::lazy {
 namespace {
 
-constexpr uint32_t most_read = 1 << 20;
-// A request has no more than a header, a struct and two names; the kernel asks for at least this much room.
-constexpr size_t request_room = FUSE_MIN_READ_BUFFER + most_read;
 constexpr uint64_t forever = 365ull * 24 * 3600;  // s; a store path never changes
 constexpr uint64_t root_node = FUSE_ROOT_ID;
 
@@ -297,6 +294,16 @@ FuseSession::FuseSession(Fd device, MountedPaths& paths)
 
 FuseSession::~FuseSession() { stop(); }
 
+void FuseSession::take_over() const {
+  const fuse_out_header notice{sizeof notice, notify_resend, 0};
+  const iovec part{const_cast<fuse_out_header*>(&notice), sizeof notice};
+  while (writev(state_->device.get(), &part, 1) < 0) {
+    if (errno == EINTR) continue;
+    if (errno == ENODEV || errno == ENOTCONN) return;  // unmounted, which serve() says
+    fail_errno(errno, "having the kernel send again what an earlier process did not answer");
+  }
+}
+
 void FuseSession::stop() {
   const uint64_t one = 1;
   (void)!write(state_->stopping.get(), &one, sizeof one);
@@ -316,50 +323,6 @@ void FuseSession::serve() {
     }
     state_->handle({request.data(), static_cast<size_t>(got)});
   }
-}
-
-Fd mount_fuse(const std::string& directory) {
-  Fd device = open_file("/dev/fuse", O_RDWR | O_NONBLOCK);
-  const std::string options =
-      fmt::format("fd={},rootmode=40555,user_id=0,group_id=0,allow_other,default_permissions", device.get());
-  if (mount("flox", directory.c_str(), "fuse.flox", MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOATIME,
-            options.c_str()) != 0)
-    fail_errno(errno, "mounting a FUSE file system at {}", directory);
-  try {
-    pollfd first{device.get(), POLLIN, 0};
-    poll(&first, 1, -1);
-    std::string request(request_room, '\0');
-    const size_t got = read_some(device.get(), request.data(), request.size());
-    fuse_in_header header;
-    fuse_init_in in{};
-    if (got < sizeof header) fail(ErrorKind::internal, "the kernel's first request has {} bytes", got);
-    std::memcpy(&header, request.data(), sizeof header);
-    std::memcpy(&in, request.data() + sizeof header, std::min(sizeof in, got - sizeof header));
-    if (header.opcode != FUSE_INIT || in.major != FUSE_KERNEL_VERSION || in.minor < 36)
-      fail(ErrorKind::unavailable, "this kernel speaks FUSE {}.{}; 7.36 (Linux 5.17) or newer is needed",
-           in.major, in.minor);
-    const uint64_t offered = in.flags | uint64_t{in.flags2} << 32;
-    const uint64_t wanted = FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS |
-                            FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT | FUSE_INIT_EXT;
-    const uint64_t agreed = offered & wanted;
-    fuse_init_out out{};
-    out.major = FUSE_KERNEL_VERSION;
-    out.minor = std::min<uint32_t>(in.minor, 40);
-    out.max_readahead = std::min(in.max_readahead, most_read);
-    out.flags = static_cast<uint32_t>(agreed);
-    out.flags2 = static_cast<uint32_t>(agreed >> 32);
-    out.max_background = 256;
-    out.congestion_threshold = 192;
-    out.max_write = most_read;
-    out.max_pages = most_read / 4096;
-    const fuse_out_header answer{static_cast<uint32_t>(sizeof answer + sizeof out), 0, header.unique};
-    const iovec parts[] = {{const_cast<fuse_out_header*>(&answer), sizeof answer}, {&out, sizeof out}};
-    if (writev(device.get(), parts, 2) < 0) fail_errno(errno, "answering the kernel's first request");
-  } catch (...) {
-    umount2(directory.c_str(), MNT_DETACH);
-    throw;
-  }
-  return device;
 }
 
 }  // namespace flox::lazy

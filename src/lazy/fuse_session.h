@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "base/os/fd.h"
 
@@ -10,19 +9,17 @@ namespace flox::lazy {
 
 class MountedPaths;
 
-// Mounts an empty read-only file system at `directory`, answers the kernel's first request, and gives the
-// device's descriptor: while any copy of it is open, readers wait; when the last is closed, they get
-// ENOTCONN, never zeros. Throws Error. Needs CAP_SYS_ADMIN.
-Fd mount_fuse(const std::string& directory);
-
 class FuseSession {
  public:
-  // `paths` must outlive the session.
+  // `device` is a FuseMount's, or a copy of it. `paths` must outlive the session.
   FuseSession(Fd device, MountedPaths& paths);
   ~FuseSession();
   FuseSession(const FuseSession&) = delete;
   FuseSession& operator=(const FuseSession&) = delete;
 
+  // Has the kernel send again what an earlier session of this mount read and did not answer; before serve().
+  // Its readers have waited since. Throws Error: before Linux 6.9 it cannot be done.
+  void take_over() const;
   // Reads and answers requests until the mount ends or stop() is called. Several threads may call it; a
   // request whose bytes are not there holds none of them.
   void serve();

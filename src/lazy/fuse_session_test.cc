@@ -12,10 +12,12 @@
 #include <fstream>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
 #include "base/os/file.h"
+#include "lazy/fuse_mount.h"
 #include "lazy/mounted_paths.h"
 #include "store/index/nar_index.h"
 #include "testing/mount_namespace.h"
@@ -119,15 +121,15 @@ class Mounted {
  public:
   explicit Mounted(const fs::path& directory) : at(directory / "mount") {
     fs::create_directory(at);
-    device = mount_fuse(at);
+    mount.emplace(at);
+    device = mount->take_device();
     start();
   }
-  ~Mounted() {
-    stop();
-    umount2(at.c_str(), MNT_DETACH);
-  }
-  void start() {
+  ~Mounted() { stop(); }
+  // Another one than before knows nothing of what that one was asked.
+  void start(bool takes_over = false) {
     session = std::make_unique<FuseSession>(Fd(fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), paths);
+    if (takes_over) session->take_over();
     for (int i = 0; i < 2; ++i) threads.emplace_back([this] { session->serve(); });
   }
   void stop() {
@@ -138,6 +140,7 @@ class Mounted {
   }
   fs::path at;
   MountedPaths paths;
+  std::optional<FuseMount> mount;
   Fd device;
   std::unique_ptr<FuseSession> session;
   std::vector<std::thread> threads;
@@ -213,6 +216,34 @@ TEST(FuseSessionTest, AnErrorOfTheSourceIsTheReadersAndNotRemembered) {
     contents->bring(1);
     EXPECT_EQ(read(file.get(), &byte, 1), 1);
     EXPECT_EQ(byte, 'd');
+  });
+}
+
+TEST(FuseSessionTest, AnotherSessionAnswersWhatTheFirstWasAskedAndReadersWaitMeanwhile) {
+  TempDir dir;
+  with_fuse([&] {
+    Mounted mounted(dir.path());
+    if (!mounted.mount->can_resend()) GTEST_SKIP() << "needs Linux 6.9";
+    const std::string data = big_text(300'000);
+    auto contents = std::make_shared<FakeContents>(dir.path(), std::vector<std::string>{"tool", data});
+    mounted.paths.add({"aaa-x", 1, std::make_shared<PathTree>(example("tool", data)), contents});
+    std::atomic<int> right = 0;
+    std::vector<std::thread> readers;
+    for (const char* name : {"aaa-x/lib/data", "aaa-x/bin/tool", "aaa-x/lib/data"})
+      readers.emplace_back([&, name] {
+        const std::string text = read_file(mounted.at / name);
+        right += text == data || text == "tool";
+      });
+    contents->await_wanted(2);
+    for (int i = 0; i < 5; ++i) {
+      mounted.stop();
+      EXPECT_EQ(right, 0);
+      mounted.start(true);
+    }
+    contents->bring(0);
+    contents->bring(1);
+    for (std::thread& reader : readers) reader.join();
+    EXPECT_EQ(right, 3);
   });
 }
 

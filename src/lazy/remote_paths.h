@@ -13,9 +13,17 @@
 
 namespace flox::lazy {
 
+// What a cache says of a path.
+struct Offer {
+  size_t cache = 0;     // which of the caches
+  std::string narinfo;  // as it came
+};
+
 struct RemotePath {
   nix::PathInfo info;
   std::shared_ptr<const store::NarIndex> index;
+  std::string index_file;     // as it came: the index, compressed
+  std::vector<Offer> offers;  // of those that have its frames, the one that signed that file first
   // Where its frames are, in the order of the caches. They use the RemotePaths that found them.
   std::vector<FrameQueue::Bring> places;
 };
@@ -33,12 +41,16 @@ class RemotePaths {
   // no cache has the path, untrusted if no trusted key has signed it or its index, unavailable if it has no
   // index there, with the advice how to make one.
   RemotePath find(const nix::StorePath& path);
+  // What find() has found, perhaps in another process: asks nobody, and verifies everything again. Throws
+  // Error(untrusted) if the first offer or the index is not signed by a trusted key.
+  RemotePath again(const nix::StorePath& path, std::vector<Offer> offers, std::string index_file);
 
  private:
   struct Candidate;
   std::string ask(const std::string& question) { return service_.ask(question); }
+  Candidate verified(const nix::StorePath& path, const Offer& offer) const;
   std::vector<Candidate> candidates(const nix::StorePath& path);
-  std::shared_ptr<const store::NarIndex> index_of(const Candidate& candidate);
+  std::string index_file_of(const Candidate& candidate);
   FrameQueue::Bring place(const Candidate& candidate, std::shared_ptr<const store::NarIndex> index);
 
   const std::vector<std::string> caches_;

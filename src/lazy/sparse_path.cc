@@ -15,7 +15,7 @@
 namespace flox::lazy {
 namespace {
 
-constexpr std::string_view tree_name = "tree", chunks_name = "chunks";
+constexpr std::string_view tree_name = "tree", chunks_name = "chunks", new_name = "new";
 
 std::string place_of(const store::NarIndex& index, uint32_t node) {
   const std::string below = index.path_of(node);
@@ -65,12 +65,12 @@ Fd SparsePath::open_to_write(uint32_t number) {
     if (status || chunks_.has(chunk)) fail(ErrorKind::internal, "{} was changed by somebody else", place);
   if (const size_t slash = place.rfind('/'); slash != std::string::npos)
     directory_.make_directory(place.substr(0, slash), 0700);
-  Fd file = directory_.open(place, O_WRONLY | O_CREAT | O_EXCL, 0600);
-  if (ftruncate(file.get(), static_cast<off_t>(node.size)) != 0) {
-    const int error = errno;
-    directory_.remove(place);
-    fail_errno(error, "making {} with {} bytes", place, node.size);
-  }
+  // It gets its name when it has its size: this process may end in between.
+  directory_.remove(new_name);
+  Fd file = directory_.open(new_name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (ftruncate(file.get(), static_cast<off_t>(node.size)) != 0)
+    fail_errno(errno, "making {} with {} bytes", place, node.size);
+  directory_.rename(new_name, directory_, place);
   return file;
 }
 

@@ -1,8 +1,8 @@
 // A store path on its way: its tree with sparse files, which chunks are in them, and who waits for which.
 //
 //   DIRECTORY/tree      the files of which something is there, where they stand in the store path, of their
-//   full
-//                       sizes with holes; if the path is a file, that file
+//                       full sizes with holes; if the path is a file, that file
+//   DIRECTORY/new       a file that has no place in the tree yet
 //   DIRECTORY/chunks    which chunks are there (chunk_set.h)
 #pragma once
 

@@ -190,12 +190,26 @@ TEST(SparsePathTest, WhatSomebodyRemovedOrCutIsAnErrorAndNeverZeros) {
   }
 }
 
-TEST(SparsePathTest, ASetOfAnotherSizeIsRefused) {
+TEST(SparsePathTest, ASetThatIsTooLargeIsRefused) {
   Sample sample;
   TempDir dir;
   FrameQueue queue(1, 1);
-  write_file(dir.path() / "chunks", "x");
+  write_file(dir.path() / "chunks", std::string(1 << 20, 'x'));
   EXPECT_THROW(SparsePath::open(Directory(dir.path()), sample.index, queue.source("x", {})), Error);
+}
+
+TEST(SparsePathTest, ASuccessorBeginsAnewWhatAPredecessorDidNotFinishMaking) {
+  Sample sample;
+  TempDir dir;
+  FrameQueue queue(1, 1);
+  write_file(dir.path() / "chunks", "\xff");
+  write_file(dir.path() / "new", "it has no size yet");
+  const auto path =
+      SparsePath::open(Directory(dir.path()), sample.index,
+                       queue.source("x", {[&](uint32_t frame) { return sample.frame(frame); }}));
+  const uint32_t big = sample.file("share/big");
+  EXPECT_EQ(await(*path, big, 0, sample.big.size()), 0);
+  EXPECT_EQ(bytes(*path, big, 0, sample.big.size()), sample.big);
 }
 
 TEST(PathTreeTest, HasTheNamesOfTheIndex) {

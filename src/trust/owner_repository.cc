@@ -105,11 +105,7 @@ ChangeOutcome OwnerRepository::create(TrustStore& store, Root root, Targets targ
         fmt::format(
             "Run 'flox trust show {}' to see what is there; 'flox trust rotate' and 'add-key' change it.",
             owner));
-  // Left by one that was ended: who makes them holds the lock. Secret keys may be in it.
-  const std::string unfinished = "." + owner + ".new-";
-  for (const std::string& name : Directory(all).names(most_files))
-    if (name.starts_with(unfinished)) remove_tree(all / name);
-  TempDir made(unfinished, all);
+  TempDir made("." + owner + ".new-", all);  // one that was left goes: secret keys may be in it
   OwnerRepository repository(store, owner, made.path());
   for (const char* directory : {keys_directory, repository_directory, pending_directory})
     make_private_directory(made.path() / directory);

@@ -143,4 +143,4 @@ says "this shell has no place for it"
 equal "$(find "$HOME/.config/flox/auto-activate" -type f ! -perm 600 | wc -l)" 0
 chmod 777 "$HOME/.config/flox/auto-activate"
 ends 1 flox activate allow -d "$WORK/one"
-says "no directory for them can be made"
+says "auto-activate can be written to by others"

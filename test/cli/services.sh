@@ -89,6 +89,22 @@ equal "$(status)" "once=Stopped web=Stopped"
 equal "$(flox services logs web -n 1)" "to stderr"
 [ ! -e "/proc/$first" ] || die "the first is there"
 
+step "a name may have blanks in it"
+mkdir "$WORK/blank"
+(
+  cd "$WORK/blank"
+  flox init -n blank 2>/dev/null
+  manifest <<<$'[services]\n"with space".command = "echo here; sleep 1000"\nskip.command = "sleep 1000"'
+  flox activate -- bash -c '
+    flox services start "with space"
+    until [ "$(flox services logs "with space")" = here ]; do sleep 0.05; done
+    flox services status --json | jq -r ".[] | \"\(.name)=\(.status)\""
+    flox services stop "with space"' >"$WORK/blanks" 2>&1 || die "$(cat "$WORK/blanks")"
+)
+contains "$(cat "$WORK/blanks")" "with space=Running"
+contains "$(cat "$WORK/blanks")" "skip=Stopped"
+until_true no_keeper
+
 step "who is not inside stops and looks, and does not start"
 ends 1 flox services start
 says "this process is not"

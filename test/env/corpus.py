@@ -220,6 +220,8 @@ def manifests():
         found[f"outputs-{name}"] = head + "[install]\n" + outputs + go + "\n" + OPTIONS
     found["auto-start"] = 'schema-version = "1.12.0"\n[install]\n' + tools + "[services]\nauto-start = true\nweb.command = 'serve'\n"
     found["sandbox"] = 'schema-version = "1.13.0"\n[install]\n' + tools + BUILD.replace('"off"', '"warn"\nsandbox-allow = ["/tmp"]')
+    found["enforce"] = 'schema-version = "1.13.0"\n[install]\n' + tools + BUILD.replace('"off"', '"enforce"\nsandbox-allow = [\n  "~/.npm/**",  # caches\n  "/etc/hosts",\n]')
+    found["services-blank"] = one + "[install]\n" + tools + "[services]\n\"with blank\".command = 'sleep infinity'\n[services.\"and more\"]\ncommand = 'true'\nsystems = []\n"
     found["plugins"] = 'schema-version = "1.14.0"\n[install]\n' + tools + "[plugins.floxmcp]\nport = 8080\nsince = 2026-01-02\n"
     found["deactivate"] = 'schema-version = "1.15.0"\n[install]\n' + tools + "[hook]\non-deactivate = 'echo bye'\n"
     found["reason"] = 'schema-version = "1.11.0"\nminimum-cli-version = { version = "1.11.0", reason = "outputs" }\n[install]\n' + tools

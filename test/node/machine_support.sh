@@ -7,19 +7,16 @@
 #   run_in_machine [OPTION…]    runs this test in the machine
 #   begin_node                  in the machine: its containerd with systemd's cgroups, the catalog; FLOX_* are gone
 #   install_node [DIRECTORY]    the bundle's flox node install (or that of the flox in DIRECTORY), as on a real node
+#   cri VERB…                   asks containerd, as test/node/cri.py says
 #   start_pod NAME              prints the ids of a pod and of its container, which says what hello says
-. "$(dirname "${BASH_SOURCE[0]}")/../shim/suites.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 in_machine() { [ -n "${FLOX_TEST_IN_MACHINE:-}" ]; }
 
 need_machine() {
-  local accelerator code=0
-  accelerator=$("$PROJECT/script/vm" --systemd --check) || code=$?
-  [ $code = 0 ] || { echo "$accelerator"; exit $code; }
-  [ "$accelerator" = kvm ] || [ -n "${FLOX_TEST_EMULATED:-}" ] || {
-    echo "needs KVM: on an emulated processor it takes too long (FLOX_TEST_EMULATED=1 runs it all the same)"
-    exit 77
-  }
-  need_containerd2  # for crictl
+  local missing code=0
+  missing=$("$PROJECT/script/vm" --systemd --check) || code=$?
+  [ $code = 0 ] || { echo "$missing"; exit $code; }
+  /usr/bin/python3 -c 'import grpc' 2>/dev/null || { echo "needs python3-grpcio (script/bootstrap installs it)"; exit 77; }
 }
 prepare_machine() {
   start_catalog
@@ -27,6 +24,7 @@ prepare_machine() {
   FLOX_ROOT=$WORLD/bundle-store flox node bundle --output "$WORLD/bundle.tar" >"$WORLD/logs/bundle.log" 2>&1 ||
     { tail -5 "$WORLD/logs/bundle.log" >&2; die "no bundle was made"; }
   stop_server catalog
+  protoc -I "$PROJECT/src/kube/cri" --python_out "$WORLD" cri.proto
 }
 run_in_machine() {
   FLOX_TEST_IN_MACHINE=1 FLOX_TEST_PREPARED=$WORLD FLOX_TEST_KEY=$PUBLIC_KEY "$PROJECT/script/vm" --systemd --limit 850 "$@" "$(realpath "$0")"
@@ -35,31 +33,30 @@ run_in_machine() {
 # --- in the machine
 if in_machine; then
   PREPARED=/host$FLOX_TEST_PREPARED
-  CRICTL=/host$FLOX_TEST_CONTAINERD/crictl
   NODE_CATALOG=http://127.0.0.1:8590
+  HOST_LIBRARIES=/host/usr/lib/x86_64-linux-gnu:/host/lib/x86_64-linux-gnu  # the Debian of the machine has few of its own
   export WORLD=/tmp/world PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
   mkdir -p "$WORLD/logs"
   for name in ${!FLOX_*}; do [[ $name == FLOX_TEST_* ]] || unset "$name"; done
   show_trouble() { journalctl --no-pager -q -n 60 -o short-monotonic >&2; systemctl --no-pager --failed >&2; }
-  step "up after $(cut -d. -f1 /proc/uptime) s"
+  step "up after $(ps -o etimes= -p 1 | tr -d ' ') s"
 fi
 
 begin_node() {
   cat >/etc/containerd/config.toml <<'TOML'
 version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true  # namespaces may lack CAP_SYS_RESOURCE
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
     SystemdCgroup = true
 TOML
-  export CRI_CONFIG_FILE=$WORLD/crictl.yaml
-  printf '%s\n' "runtime-endpoint: unix:///run/containerd/containerd.sock" "image-endpoint: unix:///run/containerd/containerd.sock" >"$CRI_CONFIG_FILE"
   systemctl restart containerd
   cp -r "$PREPARED/catalog" /tmp/catalog
   cp "$PREPARED/token" /tmp/token
   chmod 600 /tmp/token
-  # Its libraries are this file system's; the Debian of the machine has none but its own.
-  systemd-run --quiet --unit catalog -E LD_LIBRARY_PATH=/host/usr/lib/x86_64-linux-gnu:/host/lib/x86_64-linux-gnu \
+  systemd-run --quiet --unit catalog -E LD_LIBRARY_PATH="$HOST_LIBRARIES" \
     "$BUILD_DIR/bin/flox-catalog" --listen "${NODE_CATALOG#http://}" --data /tmp/catalog --token-file /tmp/token --trusted-key "$FLOX_TEST_KEY"
   wait_until 60 "the catalog" curl -fs "$NODE_CATALOG/readyz"
 }
@@ -67,7 +64,10 @@ unpack_bundle() { tar -C / -xpf "$PREPARED/bundle.tar"; }
 install_node() {
   "${1:-/opt/flox/bin}/flox" node install --catalog-url "$NODE_CATALOG" --trusted-key "$FLOX_TEST_KEY" --trust-from "$PREPARED/trust" --sandbox-image flox.dev/pause:1.0.0
 }
-crictl() { "$CRICTL" --timeout 60s "$@"; }
+cri() {
+  LD_LIBRARY_PATH=$HOST_LIBRARIES PYTHONHOME=/host/usr PYTHONPATH=$PREPARED:/host/usr/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1 \
+    /host/usr/bin/python3 "$PROJECT/test/node/cri.py" "$@"
+}
 start_pod() {
   local pod=$WORLD/$1-pod.json container=$WORLD/$1.json sandbox id
   mkdir -p "/var/log/pods/$1"
@@ -80,12 +80,12 @@ JSON
 { "metadata": { "name": "main" }, "image": { "image": "ghcr.io/flox/flox:latest" }, "log_path": "main.log",
   "command": ["sh", "-c", "hello; exec sleep 100000"], "linux": {} }
 JSON
-  sandbox=$(crictl runp --runtime flox "$pod") && id=$(crictl create "$sandbox" "$container" "$pod") && crictl start "$id" >/dev/null || return 1
+  sandbox=$(cri runp flox "$pod") && id=$(cri create "$sandbox" "$container" "$pod") && cri start "$id" || return 1
   echo "$sandbox $id"
 }
 pod_says() { [ "$(cut -d' ' -f4- "/var/log/pods/$1/main.log")" = "$2" ]; }
-remove_pods() { local pods; pods=$(crictl pods -q) && { [ -z "$pods" ] || crictl rmp -f $pods >/dev/null; }; }
-pid_of() { crictl inspect "$1" | jq .info.pid; }
+remove_pods() { local pods; pods=$(cri pods) && { [ -z "$pods" ] || cri rmp $pods; }; }
+pid_of() { ctr -n k8s.io tasks ls | awk -v id="$1" '$1 == id { print $2 }'; }
 floxd_pid() {
   local pid
   pid=$(systemctl show -P MainPID floxd)

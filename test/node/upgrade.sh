@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# A node is upgraded under load, in a virtual machine with systemd: pods start one after the other while floxd is replaced,
+# A node is upgraded under load, with systemd, in a virtual machine or in namespaces: pods start one after the other while floxd is replaced,
 # restarted, killed and put back; none fails, what runs goes on, shims of before ask the floxd of now, and a floxd that does
 # not come up is taken back.
 #   FLOX_TEST_PREVIOUS=DIRECTORY test/node/upgrade.sh    the node begins with the programs of an earlier build
-# prepare: containerd2
-# ctest: COST 240
+# ctest: COST 120
 # ctest: RESOURCE_LOCK emulator
 . "$(dirname "$0")/machine_support.sh"
 export FLOX_ALLOW_UNSIGNED=false
@@ -30,7 +29,7 @@ keep_starting() {
       until pod_says "load$n" "hello 1.0" 2>/dev/null || [ $SECONDS -ge $end ]; do sleep 0.1; done
     fi
     if pod_says "load$n" "hello 1.0" 2>/dev/null; then echo "load$n" >>"$WORLD/started"; else echo "load$n: $ids" >>"$WORLD/failed"; fi
-    crictl rmp -f "${ids% *}" >/dev/null 2>&1 || true
+    cri rmp "${ids% *}" >/dev/null 2>&1 || true
   done
 }
 started() { wc -l <"$WORLD/started"; }
@@ -79,16 +78,16 @@ done
 
 step "the shim of before, whose program is gone, asks the floxd of now"
 [[ $(readlink "/proc/$shim/exe") == *"(deleted)" ]] || die "the pod's shim runs the new program"
-equal "$(crictl exec "$steady_container" hello)" "hello 1.0"
+equal "$(cri exec "$steady_container" hello)" "hello 1.0"
 jq '.metadata.name = "second" | .log_path = "second.log"' "$WORLD/steady.json" >"$WORLD/second.json"
-second=$(crictl create "$steady" "$WORLD/second.json" "$WORLD/steady-pod.json")
-crictl start "$second" >/dev/null
+second=$(cri create "$steady" "$WORLD/second.json" "$WORLD/steady-pod.json")
+cri start "$second"
 says_too() { [ "$(cut -d' ' -f4- /var/log/pods/steady/second.log)" = "hello 1.0" ]; }
 wait_until 60 "the second container's greeting" says_too
 
 step "a floxd that does not come up is taken back"
 cp -r "$newer" /tmp/broken
-printf '#!/bin/sh\nexit 1\n' >/tmp/broken/floxd
+printf '#!/bin/sh\n[ "$1" != manual ] || exec %s/floxd "$@"\nexit 1\n' "$newer" >/tmp/broken/floxd  # an installation writes its manual
 AT=$(cat /etc/flox/config.toml /etc/systemd/system/floxd.*)
 refused "the floxd from before runs again" install_node /tmp/broken
 cmp "$newer/floxd" /usr/local/bin/floxd

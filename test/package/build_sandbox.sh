@@ -93,10 +93,6 @@ build --check
 
 step "what a sandbox needs or does not have is refused where it stands"
 project other ''
-fails 'manifest.toml:8:1: [build.x] sandbox = "warn" is not supported' '[build.x]
-version = "1"
-sandbox = "warn"
-command = "touch $out/x"'
 fails '[build.x].sandbox must be one of enforce, off, pure, warn' '[build.x]
 version = "1"
 sandbox = "clean"

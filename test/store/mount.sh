@@ -19,13 +19,14 @@ cache() {
 }
 # bytes_of NAME: of NAR files, given so far.
 bytes_of() { awk '/ \/nar\/.*\.nar/ { sum += $1 } END { print sum + 0 }' "$WORK/gave-$1"; }
-# mounted ARGUMENT…: mounts at $WORK/mnt; the process is $MOUNT.
+# mounted ARGUMENT…: mounts at $WORK/mnt; the process is $MOUNT, which is flox-lazy-keeper by then.
 mounted() {
   mkdir -p "$WORK/mnt"
+  rm -f "$WORK/log"  # of the one before
   flox --root "$WORK/node" store mount "$WORK/mnt" --trusted-key "$(<"$WORK/pub")" --files "$WORK/files" "$@" >"$WORK/log" 2>&1 &
   MOUNT=$!
   STARTED+=("$MOUNT")
-  wait_for 20 "the mount" mountpoint -q "$WORK/mnt"
+  wait_for 60 "the mount" grep -q '^mounted ' "$WORK/log"
 }
 unmounted() {
   kill -TERM "$MOUNT"

@@ -13,6 +13,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/os/beside.h"
 
 namespace flox {
 namespace {
@@ -181,7 +182,7 @@ Directory Directory::parent_of(std::string_view path, std::string& last) const {
   last = std::move(components.back());
   components.pop_back();
   if (!components.empty()) return subdirectory(joined(components));
-  Fd fd(::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Fd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
   if (!fd) fail_errno(errno, "opening {}", name_);
   return {std::move(fd), name_};
 }
@@ -227,17 +228,11 @@ void Directory::create_file(std::string_view path, std::string_view content, uns
 }
 
 void Directory::write_file(std::string_view path, std::string_view content, unsigned mode) const {
-  std::string last;
-  const Directory parent = parent_of(path, last);
-  const std::string temporary = temporary_name();
-  try {
-    parent.create_file(temporary, content, mode);
-    if (::renameat(parent.fd(), temporary.c_str(), parent.fd(), last.c_str()) != 0)
-      fail_errno(errno, "renaming into place");
-  } catch (const Error& error) {
-    ::unlinkat(parent.fd(), temporary.c_str(), 0);
-    throw error.with_context(fmt::format("writing {} in {}", path, name_));
-  }
+  in_context(fmt::format("writing {} in {}", path, name_), [&] {
+    std::string last;
+    const Directory parent = parent_of(path, last);
+    replace_file(parent, last, content, mode, false);
+  });
 }
 
 void Directory::make_link(std::string_view path, std::string_view target) const {

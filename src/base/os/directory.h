@@ -52,7 +52,8 @@ class Directory {
   // untrusted.
   std::string read_file(std::string_view path, size_t limit) const;
   // Makes the file, or replaces it as a whole by rename: a reader sees the old or the new, a link is replaced
-  // and never written through. Its directory must exist.
+  // and never written through. Its directory must exist. What one has left that was killed goes with the next
+  // of that name.
   void write_file(std::string_view path, std::string_view content, unsigned mode = 0644) const;
   // Makes a file that must not exist (Error(conflict)).
   void create_file(std::string_view path, std::string_view content, unsigned mode = 0644) const;

@@ -8,9 +8,13 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <map>
+#include <mutex>
 
 #include "base/error.h"
+#include "base/os/beside.h"
 #include "base/os/directory.h"
+#include "base/os/kept_directory.h"
 
 namespace flox {
 
@@ -36,48 +40,108 @@ std::string read_file(const fs::path& path, size_t limit) {
 
 namespace {
 
-void replace_file(const fs::path& path, std::string_view content, unsigned mode, bool synced) {
-  std::string temporary = path.string() + ".XXXXXX";
-  Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd) fail_errno(errno, "writing {}", path.string());
-  try {
-    write_all(fd.get(), content);
-    if (::fchmod(fd.get(), mode) != 0) fail_errno(errno, "setting the mode");
-    if (synced && ::fsync(fd.get()) != 0) fail_errno(errno, "bringing it to the disk");
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_errno(errno, "renaming into place");
-  } catch (const Error& error) {
-    ::unlink(temporary.c_str());
-    throw error.with_context("writing " + path.string());
-  }
+void write(const fs::path& path, std::string_view content, unsigned mode, bool synced) {
+  in_context("writing " + path.string(), [&] {
+    const fs::path parent = directory_of(path);
+    replace_file(Directory(open_file(parent, O_RDONLY | O_DIRECTORY), parent.string()), path.filename(),
+                 content, mode, synced);
+  });
 }
 
 }  // namespace
 
 void write_file(const fs::path& path, std::string_view content, unsigned mode) {
-  replace_file(path, content, mode, false);
+  write(path, content, mode, false);
 }
 
 void write_file_synced(const fs::path& path, std::string_view content, unsigned mode) {
-  replace_file(path, content, mode, true);
-  const fs::path directory = directory_of(path);
-  const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
-  if (::fsync(fd.get()) != 0) fail_errno(errno, "bringing {} to the disk", directory.string());
+  write(path, content, mode, true);
 }
 
+namespace {
+
+// In the names of temporary directories, so that nothing that is to stay is called so.
+constexpr std::string_view temporary_mark = "tmp.";
+constexpr size_t random_characters = 6;
+
+// The temporary directories of this process are locked by it: one that nobody has locked is of a process that
+// was killed. Never destroyed: objects may outlive it.
+class DirectoryLocks {
+ public:
+  static DirectoryLocks& of_process() {
+    static DirectoryLocks* const locks = new DirectoryLocks;
+    return *locks;
+  }
+  void keep(const fs::path& path, Fd lock) {
+    const std::lock_guard guard(mutex_);
+    locks_.insert_or_assign(path, std::move(lock));
+  }
+  void forget(const fs::path& path) {
+    const std::lock_guard guard(mutex_);
+    locks_.erase(path);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<fs::path, Fd> locks_;
+};
+
+// The directory of that name, if it can be opened, is this user's and is locked by this call.
+Fd lock_directory(const fs::path& path, int how) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return {};
+  while (::flock(fd.get(), how) != 0)
+    if (errno != EINTR) return {};
+  struct stat locked {
+  }, now{};
+  const bool is_still_there = ::fstat(fd.get(), &locked) == 0 && ::lstat(path.c_str(), &now) == 0 &&
+                              locked.st_dev == now.st_dev && locked.st_ino == now.st_ino;
+  return is_still_there && locked.st_uid == ::geteuid() ? std::move(fd) : Fd();
+}
+
+void remove_left(const fs::path& base, const std::string& beginning) {
+  std::error_code error;
+  for (fs::directory_iterator entry(base, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    if (!name.starts_with(beginning) || name.size() != beginning.size() + random_characters) continue;
+    const Fd lock = lock_directory(entry->path(), LOCK_EX | LOCK_NB);
+    if (!lock) continue;
+    try {
+      remove_tree(entry->path());
+    } catch (const Error&) {  // whoever comes next tries it again
+    }
+  }
+}
+
+}  // namespace
+
 TempDir::TempDir(std::string_view prefix, const fs::path& parent) {
-  fs::path base = parent.empty() ? fs::temp_directory_path() : parent;
-  std::string pattern = (base / (std::string(prefix) + "XXXXXX")).string();
-  if (::mkdtemp(pattern.data()) == nullptr)
-    fail_errno(errno, "making a temporary directory below {}", base.string());
-  path_ = pattern;
+  const fs::path base = parent.empty() ? fs::temp_directory_path() : parent;
+  const std::string beginning = std::string(prefix).append(temporary_mark);
+  remove_left(base, beginning);
+  // Until it is locked, another process may take it for one that was left.
+  constexpr int attempts = 100;
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    const fs::path pattern = make_kept_directory(beginning, base);
+    Fd lock = lock_directory(pattern, LOCK_EX);
+    if (!lock) {
+      ::rmdir(pattern.c_str());
+      continue;
+    }
+    path_ = pattern;
+    DirectoryLocks::of_process().keep(path_, std::move(lock));
+    return;
+  }
+  fail(ErrorKind::unavailable, "making a temporary directory below {}: it cannot be locked", base.string());
 }
 
 TempDir::~TempDir() {
   if (path_.empty()) return;
   try {
     remove_tree(path_);
-  } catch (const std::exception&) {  // a destructor has nobody to tell; the directory is named "temporary"
+  } catch (const std::exception&) {  // a destructor has nobody to tell; the next one of that name removes it
   }
+  DirectoryLocks::of_process().forget(path_);
 }
 
 void remove_tree(const fs::path& path) {

@@ -27,16 +27,20 @@ void write_file(const fs::path& path, std::string_view content, unsigned mode = 
 // The same, and it is on the disk under its name when this returns.
 void write_file_synced(const fs::path& path, std::string_view content, unsigned mode = 0644);
 
-// A new empty directory, removed with all it holds (also read-only directories) when the object goes.
+// A new empty directory, removed with all it holds (also read-only directories) when the object goes. It is
+// locked (flock(2)) as long as the object is there: one that a killed process has left is removed by the next
+// object of its prefix and parent. A directory that is to stay is made by make_kept_directory
+// (base/os/kept_directory.h).
 class TempDir {
  public:
-  // Below `parent` (default $TMPDIR or /tmp), named PREFIX followed by six random characters. Throws Error.
+  // Below `parent` (default $TMPDIR or /tmp), named PREFIX followed by "tmp." and six random characters.
+  // Throws Error.
   explicit TempDir(std::string_view prefix = "flox-", const fs::path& parent = {});
   TempDir(TempDir&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
   TempDir& operator=(TempDir&&) = delete;
   ~TempDir();
   const fs::path& path() const noexcept { return path_; }
-  // Keeps the directory: the caller owns it from now on.
+  // Leaves the directory alone, which the caller has renamed: under the name that it had it would be removed.
   fs::path release() noexcept { return std::exchange(path_, {}); }
 
  private:

@@ -51,5 +51,34 @@ TEST(File, is_read_up_to_a_limit) {
   EXPECT_THROW(read_file(file), Error);
 }
 
+TEST(TempDir, of_a_killed_process_goes_with_the_next_of_its_prefix) {
+  const TempDir parent;
+  const auto count = [&] { return std::distance(fs::directory_iterator(parent.path()), {}); };
+  const TempDir used("work-", parent.path());
+  // As one whose process was killed: of that name, and nobody has it locked.
+  std::string left = used.path().string();
+  left.back() = left.back() == 'a' ? 'b' : 'a';
+  fs::create_directories(fs::path(left) / "with/files");
+  fs::create_directory(parent.path() / "work-something");
+  EXPECT_EQ(count(), 3);
+  const TempDir next("work-", parent.path());
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_TRUE(fs::exists(used.path())) << "it is in use";
+  EXPECT_TRUE(fs::exists(parent.path() / "work-something")) << "it is no temporary directory";
+  EXPECT_EQ(count(), 3);
+}
+
+TEST(TempDir, that_has_been_moved_away_stays_where_it_is) {
+  const TempDir parent;
+  const fs::path kept = parent.path() / "kept";
+  {
+    TempDir made("work-", parent.path());
+    fs::rename(made.path(), kept);
+    (void)made.release();
+  }
+  const TempDir next("work-", parent.path());
+  EXPECT_TRUE(fs::exists(kept));
+}
+
 }  // namespace
 }  // namespace flox

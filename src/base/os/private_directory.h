@@ -17,6 +17,8 @@ std::optional<std::string> why_not_own(const std::filesystem::path& path);
 // The directory, made with mode 0700 if it is missing (those above it with 0755). Nothing if it cannot be
 // made, or if what is there is a link, somebody else's, or a directory that others may write to.
 std::optional<std::filesystem::path> private_directory(const std::filesystem::path& path);
+// The same for who cannot go on without it: throws Error that says why there is none.
+void need_private_directory(const std::filesystem::path& path);
 
 // $VARIABLE/flox, or ~/IN_HOME/flox, as the XDG base directory specification has it: user_directory(
 // "XDG_CONFIG_HOME", ".config"). Nothing if neither variable is an absolute path. Nothing is made.

@@ -1,30 +1,26 @@
 #include "base/os/unfinished_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <random>
+#include <tuple>
 
 #include "base/error.h"
+#include "base/os/beside.h"
 
 namespace flox {
-namespace {
-
-std::string beside(const std::string& name) {
-  std::random_device random;
-  return fmt::format(".{}.{:08x}", name.substr(0, 200), random());
-}
-
-}  // namespace
 
 UnfinishedFile::UnfinishedFile(const Directory& directory, const std::string& name, unsigned mode)
     : directory_(directory),
       name_(file_name(name, "the file")),
-      temporary_(beside(name_)),
       fd_(::openat(directory.fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode)),
       has_temporary_name_(!fd_) {
-  if (has_temporary_name_) fd_ = directory.open(temporary_, O_WRONLY | O_CREAT | O_EXCL, mode);
+  if (fd_)
+    ::flock(fd_.get(), LOCK_EX);  // as files beside are
+  else
+    std::tie(fd_, temporary_) = make_file_beside(directory, name_, mode);
 }
 
 UnfinishedFile::~UnfinishedFile() {
@@ -44,7 +40,8 @@ bool UnfinishedFile::link(const std::string& name) {
 
 void UnfinishedFile::replace() {
   if (!has_temporary_name_)
-    while (!link(temporary_)) temporary_ = beside(name_);
+    temporary_ =
+        take_name_beside(directory_, name_, [this](const std::string& beside) { return link(beside); });
   has_temporary_name_ = true;
   directory_.rename(temporary_, directory_, name_);
   has_temporary_name_ = false;

@@ -8,8 +8,8 @@
 namespace flox {
 
 // It has no name while it is written (O_TMPFILE), so nothing of it stays, whatever ends this process; on a
-// file system that has no such files it has another name, which goes with the object. One thread at a time.
-// The directory must outlive it. Every call throws Error.
+// file system that has no such files it has another name (base/os/beside.h), which goes with the object. One
+// thread at a time. The directory must outlive it. Every call throws Error.
 class UnfinishedFile {
  public:
   UnfinishedFile(const Directory& directory, const std::string& name, unsigned mode);

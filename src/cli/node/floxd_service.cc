@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/os/process.h"
 #include "cli/node/install_steps.h"
+#include "store/local/named_root.h"
 
 namespace flox::cli {
 namespace {
@@ -31,10 +31,6 @@ void restart(const node::InstallPlan& plan) {
   if (plan.sockets_changed) systemctl({"stop", service, socket});
   systemctl({"start", socket});
   systemctl({"restart", service});
-}
-
-fs::path root_link(const store::LocalStore& store, const std::string& name) {
-  return store.state_directory() / "gcroots" / name;
 }
 
 // What systemd is to keep running: one that cannot come up is tried again and again, and mostly "activating".
@@ -70,25 +66,18 @@ RunningFloxd running_floxd(const node::InstallPlan& plan, const node::InstallOpt
     while (state.ends_with('\n')) state.pop_back();
     before.runs = is_to_run(state);
   }
-  for (const char* name : closure_names) {
-    std::error_code none;
-    if (fs::path target = fs::read_symlink(root_link(store, name), none); !none)
-      before.roots.emplace(name, std::move(target));
-  }
+  for (const char* name : closure_names)
+    if (auto closure = store::named_root(store, name)) before.roots.emplace(name, *std::move(closure));
   return before;
 }
 
 void restore_closures(const RunningFloxd& before, const store::LocalStore& store) {
   for (const char* name : closure_names) {
-    const fs::path link = root_link(store, name), temporary = link.string() + ".new";
-    fs::remove(temporary);
-    const auto target = before.roots.find(name);
-    if (target == before.roots.end()) {
-      fs::remove(link);
-    } else {
-      fs::create_symlink(target->second, temporary);
-      fs::rename(temporary, link);
-    }
+    const auto closure = before.roots.find(name);
+    if (closure == before.roots.end())
+      store::remove_named_root(store, name);
+    else
+      store::set_named_root(store, name, closure->second);
   }
 }
 

@@ -12,9 +12,8 @@ namespace flox::cli {
 
 // What an installation replaces besides files: taken before it.
 struct RunningFloxd {
-  bool runs = false;  // or systemd tries to have it run
-  std::map<std::string, std::filesystem::path>
-      roots;  // of the node's own closures, by their names below gcroots
+  bool runs = false;                            // or systemd tries to have it run
+  std::map<std::string, nix::StorePath> roots;  // the node's own closures, by their GC roots' names
 };
 RunningFloxd running_floxd(const node::InstallPlan& plan, const node::InstallOptions& options,
                            const store::LocalStore& store);

@@ -71,7 +71,9 @@ void install(NodeOptions options) {
   wanted.registry_key_file = config.registry_key_file;
   if (wanted.trust_from.empty()) wanted.trust_from = config.trust_directory();
   const node::InstallPlan plan = node::plan_installation(wanted);
-  const fs::path store_root = wanted.root == "/" ? config.root : wanted.root;
+  const bool is_reader = !wanted.store_writer.empty() || !config.store_writer.empty();
+  const fs::path root = wanted.store_writer.empty() ? config.root : fs::path(node::reader_root);
+  const fs::path store_root = wanted.root == "/" ? root : wanted.root;
 
   if (options.dry_run) {
     fmt::print("{}", plan.files.diff());
@@ -91,7 +93,7 @@ void install(NodeOptions options) {
   const RunningFloxd before = running_floxd(plan, wanted, store);
   // The closure first: it takes most of the disk, and new programs beside an old one would be half a node.
   try {
-    make_closures(store, plan, wanted);
+    if (!is_reader) make_closures(store, plan, wanted);  // else the writer's runtime closure is this node's
     node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
   } catch (...) {
     restore_closures(before, store);
@@ -129,6 +131,8 @@ void add_node_install(CLI::App& node) {
                       "image of the pods' sandboxes, as flox.dev/pause:1.0.0 (default: containerd's)");
   command->add_option("--catalog-url", options->install.catalog_url,
                       "URL of the catalog, written to /etc/flox/config.toml");
+  command->add_option("--store-writer", options->install.store_writer,
+                      "HOST:PORT of the node whose store this one reads, written to /etc/flox/config.toml");
   command->add_option("--trusted-key", options->install.trusted_keys,
                       "public key to trust, written to /etc/flox/config.toml; repeatable");
   command->add_option("--trust-from", options->install.trust_from,

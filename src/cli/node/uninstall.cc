@@ -89,6 +89,7 @@ void remove_runtime_files(const Config& config) {
     while (::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
   };
   unmount(directory / "store");
+  if (!config.store_writer.empty()) unmount(config.root / "nix/store");
   if (fs::exists(views)) {
     for (const auto& view : fs::directory_iterator(views)) {
       unmount(view.path() / "merged");

@@ -32,6 +32,7 @@
 #include "node/doctor/peers_check.h"
 #include "node/doctor/policy_check.h"
 #include "node/doctor/prefetch_check.h"
+#include "node/doctor/shared_store_check.h"
 #include "node/doctor/trust_check.h"
 #include "node/installer/containerd_config.h"
 #include "node/installer/installation.h"
@@ -377,6 +378,8 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
   examine("plugin", [&](Subject subject) { subject.add(check_nri(config, options, metrics_of(config))); });
   examine("policy", [&](Subject subject) { subject.add(check_policy(config, metrics_of(config))); });
   examine("peers", [&](Subject subject) { subject.add(check_peers(config, metrics_of(config))); });
+  examine("shared store",
+          [&](Subject subject) { subject.add(check_shared_store(config, metrics_of(config))); });
   examine("restarts", [&](Subject subject) { subject.add(check_kept(config, metrics_of(config))); });
   examine("prefetching", [&](Subject subject) { subject.add(check_prefetch(config)); });
   examine("store", [&](Subject subject) { examine_store(subject, config); });

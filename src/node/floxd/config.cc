@@ -5,12 +5,13 @@
 
 namespace flox {
 
-std::array<SettingGroup*, 10> Config::groups() {
+std::array<SettingGroup*, 11> Config::groups() {
   return {static_cast<store::StoreSettings*>(this),     static_cast<store::FetchSettings*>(this),
           static_cast<catalog::CatalogSettings*>(this), static_cast<trust::TrustSettings*>(this),
           static_cast<node::FloxdSettings*>(this),      static_cast<node::PolicySettings*>(this),
-          static_cast<node::PeerSettings*>(this),       static_cast<node::GcSettings*>(this),
-          static_cast<node::PrefetchSettings*>(this),   static_cast<node::PodBudgets*>(this)};
+          static_cast<node::PeerSettings*>(this),       static_cast<node::SharedStoreSettings*>(this),
+          static_cast<node::GcSettings*>(this),         static_cast<node::PrefetchSettings*>(this),
+          static_cast<node::PodBudgets*>(this)};
 }
 
 Config::Config(SettingsOf whose) {

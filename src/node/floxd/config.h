@@ -20,6 +20,7 @@ struct Config : store::StoreSettings,
                 node::FloxdSettings,
                 node::PolicySettings,
                 node::PeerSettings,
+                node::SharedStoreSettings,
                 node::GcSettings,
                 node::PrefetchSettings,
                 node::PodBudgets {
@@ -29,7 +30,7 @@ struct Config : store::StoreSettings,
   // Error as read_settings() does.
   static Config load(SettingsOf whose = SettingsOf::user) { return Config(whose); }
 
-  std::array<SettingGroup*, 10> groups();
+  std::array<SettingGroup*, 11> groups();
 
  private:
   explicit Config(SettingsOf whose);

@@ -68,7 +68,9 @@ void check_mode(std::string_view mode) {
     fail(ErrorKind::invalid_input, "activate-mode '{}': it is run or dev", printable(mode, 60));
 }
 
-void Environments::recover_store() const { store::recover(store_, catalog::caches_of(config_, config_)); }
+void Environments::recover_store() const {
+  if (reader_ == nullptr) store::recover(store_, catalog::caches_of(config_, config_));
+}
 
 // What no trusted owner has signed, or not so as it must be, is logged and counted.
 template <typename Ask>
@@ -164,6 +166,54 @@ store::RealiseOptions Environments::options_for(const Terms& terms, const std::s
 
 store::RealiseLimits Environments::limits_of_container() { return {.time = container_time}; }
 
+nix::StorePath Environments::realise_at_writer(const Key& key, const env::Lockfile& lock,
+                                               std::string_view system, std::string_view mode,
+                                               std::string_view holder, const Terms& terms,
+                                               const nix::StorePathSet& paths) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto took = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  reader_->require_store();
+  if (auto profile = passes(terms, paths) ? reader_->lease_held(key, holder) : std::nullopt) {
+    metrics_.realised(0, 0, took());
+    return *profile;
+  }
+  const UnderWay::Turn turn = [&] {
+    const StartLog::Start::WaitsForSame waits;
+    return under_way_.begin({key, terms.lane}, terms.gone);
+  }();
+  LastProgress last;
+  try {
+    const StageTimer timer(metrics_, Stage::realise);
+    const nix::StorePath profile =
+        reader_->realise({.key = key,
+                          .lock = lock.to_compact_string(),
+                          .system = system,
+                          .mode = mode,
+                          .lane = to_string(terms.lane),
+                          .limits = terms.limits,
+                          .is_over = [stop = turn.stop()] { return stop.stop_requested(); },
+                          .on_progress =
+                              [&](const store::RealiseProgress& progress) {
+                                last.set(progress);
+                                if (terms.on_progress) terms.on_progress(progress);
+                              },
+                          .check =
+                              [&](const store::LocalStore& store) {
+                                if (terms.check_closure) terms.check_closure(store, store.closure(paths));
+                              }},
+                         holder);
+    metrics_.realised(0, 0, took());
+    log::info("had {} realised for {} by the writer of the store in {:.3f} s", profile.name(), holder,
+              took());
+    return profile;
+  } catch (const Error& error) {
+    metrics_.failed(error.kind());
+    throw last.in(error);
+  }
+}
+
 nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system,
                                      std::string_view mode, std::string_view holder, const Terms& terms) {
   auto start = std::chrono::steady_clock::now();
@@ -172,6 +222,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     for (const auto& path : package.store_paths()) paths.insert(path);
   // A digest, whatever the lock's size.
   const Key key = sha256(fmt::format("{} {} {}", system, mode, lock.to_compact_string()));
+  if (reader_ != nullptr) return realise_at_writer(key, lock, system, mode, holder, terms, paths);
   if (auto profile = passes(terms, paths) ? lease_known(key, holder) : std::nullopt) {
     metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return *profile;

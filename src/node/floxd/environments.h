@@ -19,6 +19,7 @@
 #include "node/floxd/pace.h"
 #include "node/floxd/peers.h"
 #include "node/floxd/under_way.h"
+#include "node/shared/store_reader.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/local_store.h"
 #include "store/realise/realise.h"
@@ -39,9 +40,13 @@ void check_mode(std::string_view mode);
 // Thread-safe.
 class Environments {
  public:
-  Environments(const Config& config, store::LocalStore& store, Peers& peers, Metrics& metrics)
+  // `reader`: this node's part in a store that another one writes, and realises in; null: the store is its
+  // own.
+  Environments(const Config& config, store::LocalStore& store, Peers& peers, Metrics& metrics,
+               StoreReader* reader = nullptr)
       : config_(config),
         store_(store),
+        reader_(reader),
         peers_(peers),
         metrics_(metrics),
         fetchers_(store::variables_of_caches(config.caches)),
@@ -77,6 +82,10 @@ class Environments {
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
                          std::string_view holder, const Terms& terms);
 
+  // Throws Error(unavailable) if the store's files are another node's, and are not there.
+  void require_store() const {
+    if (reader_ != nullptr) reader_->require_store();
+  }
   // Recovers the store after a stop of the machine; call before the first request (store::recover).
   void recover_store() const;
 
@@ -92,11 +101,16 @@ class Environments {
   std::optional<nix::StorePath> lease_known(const Key& key, std::string_view holder);
   template <typename Ask>
   auto asking_catalog(std::string_view what, Ask&& ask) const;
+  // realise() where another node writes the store. `paths`: of the lock's packages.
+  nix::StorePath realise_at_writer(const Key& key, const env::Lockfile& lock, std::string_view system,
+                                   std::string_view mode, std::string_view holder, const Terms& terms,
+                                   const nix::StorePathSet& paths);
   // Whether the closure is present, and fulfils what is asked of it; throws if it does not.
   bool passes(const Terms& terms, const nix::StorePathSet& paths) const;
   store::RealiseOptions options_for(const Terms& terms, const std::stop_token& stop);
   const Config& config_;
   store::LocalStore& store_;
+  StoreReader* const reader_;
   Peers& peers_;
   Metrics& metrics_;
   store::FetcherPool fetchers_;

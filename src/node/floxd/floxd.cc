@@ -1,14 +1,17 @@
 // floxd: owns the node's store; realises environments for shims and pods.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <climits>
 #include <csignal>
 #include <cstring>
 
@@ -22,9 +25,11 @@
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/os/service_manager.h"
+#include "base/printable.h"
 #include "base/settings/options.h"
 #include "base/settings/read.h"
 #include "base/trace/exporter.h"
+#include "env/manifest.h"
 #include "node/floxd/collector.h"
 #include "node/floxd/config.h"
 #include "node/floxd/image_registry.h"
@@ -40,11 +45,14 @@
 #include "node/installer/registry.h"
 #include "node/installer/runtime_closure.h"
 #include "node/installer/stub_images.h"
+#include "node/shared/store_reader.h"
+#include "node/shared/store_writer.h"
 #include "protocol/node.ttrpc.h"
 #include "protocol/prefetch.ttrpc.h"
 #include "protocol/status.ttrpc.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/store_guard.h"
+#include "store/peers/peer_places.h"
 #include "trust/trust_store.h"
 #include "ttrpc/server.h"
 
@@ -101,13 +109,15 @@ Fd only_one(const fs::path& state) {
 
 // Makes the store read-only except for the functions that write to it, and confines the reading of untrusted
 // input from now on.
+// A store that another node writes is on a mount that nobody here can write to.
 void isolate(const Config& config) {
+  const bool is_own = config.store_writer.empty();
   const Isolation isolation = available_isolation();
   try {
     if (!isolation.complete() || !has_confined_processes())
       fail(ErrorKind::unavailable, "the kernel cannot confine the fetcher: there is {}",
            isolation.to_string());
-    store::guard_store(config.root);
+    if (is_own) store::guard_store(config.root);
   } catch (const Error& error) {
     if (config.isolation == IsolationPolicy::required)
       throw error.with_advice(
@@ -116,14 +126,15 @@ void isolate(const Config& config) {
     log::warning("{}", error.what());
   }
   log::info("fetchers are confined by {}; the store is {} for floxd", isolation.to_string(),
-            store::store_is_guarded() ? "read-only" : "writable");
+            store::store_is_guarded() || !is_own ? "read-only" : "writable");
 }
 
 // Removes what ended containers leave, and sees that what became valid gets to the disk. Looks whether the
 // policy has changed. Gives memory back after a burst of work.
 asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views,
                                      Budgets& budgets, Grants& grants, PodPolicy& policy, KeptPods& kept,
-                                     PodLife life, Metrics& metrics, Images& images, Prefetcher& prefetches) {
+                                     PodLife life, Metrics& metrics, Images& images, Prefetcher& prefetches,
+                                     StoreWriter* writer, bool is_own) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
@@ -134,7 +145,8 @@ asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& conta
       sweep_views(views, containers);
       images.sweep();
       prefetches.tidy();
-      store.sync();
+      if (writer != nullptr) writer->sweep();
+      if (is_own) store.sync();
       kept.sync();
       metrics.kept_pods(kept.pods().size());
       return_freed_memory();
@@ -291,23 +303,94 @@ void read_list_again(Prefetcher& prefetches) {
   }
 }
 
+// Realises what a reader of the store wants.
+nix::StorePath realise_for(Environments& environments, const ReaderWork& work) {
+  check_mode(work.mode);
+  if (work.system != env::current_system())
+    fail(ErrorKind::invalid_input, "this node is {}, and '{}' is wanted", env::current_system(),
+         printable(work.system, 60));
+  const auto lane = std::ranges::find(all_lanes, work.lane, [](Lane one) { return to_string(one); });
+  if (lane == all_lanes.end()) fail(ErrorKind::invalid_input, "'{}' is no lane", printable(work.lane, 60));
+  return environments.realise(env::Lockfile::parse(work.lock, "the reader's lock"), work.system, work.mode,
+                              work.holder,
+                              {.lane = *lane,
+                               .limits = work.limits,
+                               .check_closure = {},
+                               .gone = work.is_over,
+                               .on_progress = work.on_progress});
+}
+
+std::string host_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) fail_errno(errno, "reading the host name");
+  return name;
+}
+
+// This node's part in a store that another one writes; null if the store is its own.
+std::unique_ptr<StoreReader> reader_of(const Config& config, const fs::path& state, const Peers& peers,
+                                       store::LocalStore& store, Metrics& metrics) {
+  if (config.store_writer.empty()) return nullptr;
+  in_context("store_writer", [&] { store::peer_place(config.store_writer); });
+  if (peers.key().empty())
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("the writer of the shared store, {}, answers only nodes that have the peers' key",
+                            config.store_writer),
+                fmt::format("Bring its peers.key to {}, mode 600.", config.peer_key_file.string()));
+  return std::make_unique<StoreReader>(
+      store,
+      WriterClient::Options{.writer = config.store_writer,
+                            .resolver = config.peer_resolver,
+                            .key = peers.key(),
+                            .node = config.store_reader_name.empty() ? host_name() : config.store_reader_name,
+                            .instance = {}},
+      StoreReader::Options{.state = state,
+                           .heard = [&metrics](bool is_heard) { metrics.writer_heard(is_heard); }});
+}
+
+// What this node does for those that read its store; null if there are none.
+std::unique_ptr<StoreWriter> writer_of(const Config& config, const fs::path& state,
+                                       const std::string& runtime, Environments& environments,
+                                       Metrics& metrics) {
+  if (!config.store_readers) return nullptr;
+  if (!config.peer_address)
+    throw Error(ErrorKind::invalid_input, "store_readers is set, and peer_address is not",
+                "Set peer_address to the ADDRESS:PORT at which floxd serves the nodes that read its store.");
+  if (!config.store_writer.empty())
+    throw Error(ErrorKind::invalid_input, "store_readers and store_writer are both set",
+                "Let one node write the store, and the others read it.");
+  return std::make_unique<StoreWriter>(
+      environments.store(),
+      StoreWriter::Options{
+          .state = state,
+          .system = env::current_system(),
+          .runtime = nix::StorePath::parse(runtime),
+          .lease_time = config.store_reader_lease,
+          .realise = [&environments](const ReaderWork& work) { return realise_for(environments, work); },
+          .readers = [&metrics](size_t readers) { metrics.store_readers(readers); }});
+}
+
 void serve(const Options& options) {
   const Config& config = options.config;
   std::signal(SIGPIPE, SIG_IGN);
   InheritedSockets inherited = InheritedSockets::take_all();
+  if (!config.store_writer.empty()) show_shared_store(config.store_mount, config.root);
   store::LocalStore store(config.root, config.store_lock_timeout);
   fs::path state = config.root / "var/lib/flox";
   fs::create_directories(state);
   Fd lock = only_one(state);
   isolate(config);
   const std::unique_ptr<trace::Exporter> spans = span_exporter(config);  // its thread is isolated, too
-  std::string runtime = !options.runtime.empty() ? options.runtime : current_runtime(store).to_string();
 
   Metrics metrics;
   PodPolicy policy(config, metrics);
   Peers peers(config, state, store, metrics);
-  Environments environments(config, store, peers, metrics);
+  const std::unique_ptr<StoreReader> reader = reader_of(config, state, peers, store, metrics);
+  const std::string runtime = reader != nullptr          ? reader->begin().to_string()
+                              : !options.runtime.empty() ? options.runtime
+                                                         : current_runtime(store).to_string();
+  Environments environments(config, store, peers, metrics, reader.get());
   environments.recover_store();
+  const std::unique_ptr<StoreWriter> writer = writer_of(config, state, runtime, environments, metrics);
   Containers containers(state / "containers.json");
   KeptPods kept(
       kept_pods_directory(config.root), store,
@@ -350,15 +433,19 @@ void serve(const Options& options) {
   const std::unique_ptr<HttpServer> http =
       serve_metrics(config, store, metrics, pods, prefetches, queue, spans.get());
   const std::unique_ptr<HttpServer> registry = serve_registry(config, images, inherited);
-  const std::unique_ptr<PeerListener> peer_server = peers.serve(store);
+  const std::unique_ptr<PeerListener> peer_server =
+      reader == nullptr ? peers.serve(store, writer.get()) : nullptr;
   const auto peer_port = peer_server ? peer_server->port() : std::nullopt;
   for (const std::string& place : inherited.places())
     log::warning("floxd.socket listens at {}, which is in no setting: run 'flox node install' again", place);
-  const Collector collector(config, environments, metrics, [&] { return prefetches.give_way(); });
-  asio::co_spawn(pool,
-                 tidy_regularly(store, containers, views, budgets, grants, policy, kept,
-                                PodLife(config.kubelet_dir), metrics, images, prefetches),
-                 [](std::exception_ptr) {});
+  std::optional<Collector> collector;  // whoever writes the store collects in it
+  if (reader == nullptr)
+    collector.emplace(config, environments, metrics, [&] { return prefetches.give_way(); });
+  asio::co_spawn(
+      pool,
+      tidy_regularly(store, containers, views, budgets, grants, policy, kept, PodLife(config.kubelet_dir),
+                     metrics, images, prefetches, writer.get(), reader == nullptr),
+      [](std::exception_ptr) {});
   log::info(
       "serving shims at {}, pods at {}, metrics at {}, images at {}, other nodes at {}; store {}, runtime "
       "{}",

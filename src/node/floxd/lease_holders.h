@@ -10,12 +10,13 @@
 #include "node/images/lease.h"
 #include "node/kept/kept_pods.h"
 #include "node/prefetch/prefetch_record.h"
+#include "node/shared/store_writer.h"
 
 namespace flox::node {
 
 // Of leases that do not end with processes.
 inline constexpr std::array other_holder_prefixes{view_holder_prefix, kept_holder_prefix, image_holder_prefix,
-                                                  prefetch_holder_prefix};
+                                                  prefetch_holder_prefix, reader_holder_prefix};
 
 // Whether the lease is a pod's or a container's, and ends with its processes.
 constexpr bool ends_with_processes(std::string_view holder) {

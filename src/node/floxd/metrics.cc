@@ -63,6 +63,10 @@ struct Metrics::Page {
   Counter* source_bytes[2] = {};   // caches, peers
   Counter* peer_failures[2] = {};  // failed, lied
   Counter& peer_sent = page.counter("flox_peer_sent_bytes_total", "Bytes of NARs sent to other nodes.");
+  Gauge& writer_heard = page.gauge("flox_store_writer_heard",
+                                   "Whether the writer of the shared store answered when this node last "
+                                   "asked it; 0 also where there is none.");
+  Gauge& store_readers = page.gauge("flox_store_readers", "Nodes that read this node's store.");
   Gauge& peer_listening =
       page.gauge("flox_peer_listening", "Whether floxd serves other nodes at peer_address.");
   Counter& peer_refused = page.counter("flox_peer_refused_total",
@@ -273,6 +277,8 @@ void Metrics::peers_shunned(const std::vector<std::string>& addresses) {
 
 void Metrics::sent_to_peers(uint64_t bytes) { page_->peer_sent.Increment(static_cast<double>(bytes)); }
 void Metrics::peers_served(bool is_listening) { page_->peer_listening.Set(is_listening ? 1 : 0); }
+void Metrics::writer_heard(bool is_heard) { page_->writer_heard.Set(is_heard ? 1 : 0); }
+void Metrics::store_readers(size_t readers) { page_->store_readers.Set(static_cast<double>(readers)); }
 void Metrics::peer_refused() { page_->peer_refused.Increment(); }
 void Metrics::peer_busy() { page_->peer_busy.Increment(); }
 
@@ -401,7 +407,7 @@ std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods,
   const bool is_guarded = store::store_is_guarded();
   const size_t damaged = store::damaged_paths(store).size();
   struct statvfs disk {};
-  const bool has_disk = ::statvfs(store.store_directory().c_str(), &disk) == 0;
+  const bool has_disk = ::statvfs(store.scratch_directory().c_str(), &disk) == 0;
 
   const std::lock_guard lock(page_->gauges);
   page_->leases.Set(static_cast<double>(held));

@@ -96,6 +96,10 @@ class Metrics {
   void sent_to_peers(uint64_t bytes);
   // Whether floxd listens at peer_address.
   void peers_served(bool is_listening);
+  // Whether the writer of the shared store has answered when it was last asked.
+  void writer_heard(bool is_heard);
+  // How many nodes read this node's store.
+  void store_readers(size_t readers);
   // Somebody without the peers' key asked.
   void peer_refused();
   // A peer was told to come later.

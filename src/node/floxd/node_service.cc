@@ -177,6 +177,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
                                          Container& container, const IsGone& is_gone, PodRequest& asked) {
   const bool own_view = asked.terms().store_view == StoreView::closure || request.store_view() == "closure";
+  environments_.require_store();
   containers_.expect(container);
   v1::PrepareResponse response;
   response.set_nix_mutable(request.nix_mutable());

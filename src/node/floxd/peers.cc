@@ -3,16 +3,18 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
+#include "node/shared/messages.h"
 #include "store/peers/peer_proof.h"
 
 namespace flox::node {
 namespace {
 
 constexpr auto after_failure = std::chrono::seconds(30);
+constexpr unsigned threads_for_readers = 8;  // a question of theirs may take a quarter of a second
 constexpr auto after_lie = std::chrono::hours(1);
 
 Secret key_of(const Config& config) {
-  if (config.peers.empty() && !config.peer_address) return {};
+  if (config.peers.empty() && !config.peer_address && config.store_writer.empty()) return {};
   try {
     return store::read_peer_key(config.peer_key_file);
   } catch (const Error& error) {
@@ -128,7 +130,8 @@ void PeerListener::run(const std::stop_token& stop) {
     }
 }
 
-std::unique_ptr<PeerListener> Peers::serve(const store::LocalStore& store, std::chrono::milliseconds pause) {
+std::unique_ptr<PeerListener> Peers::serve(const store::LocalStore& store, StoreWriter* writer,
+                                           std::chrono::milliseconds pause) {
   if (!config_.peer_address || key_.empty()) return nullptr;
   server_ = std::make_unique<store::PeerServer>(
       store, shared_,
@@ -140,20 +143,26 @@ std::unique_ptr<PeerListener> Peers::serve(const store::LocalStore& store, std::
                                .refused = [this] { metrics_.peer_refused(); },
                                .busy = [this] { metrics_.peer_busy(); }});
   const auto transfers = static_cast<unsigned>(config_.peer_transfers);
-  auto make = [this, transfers] {
+  auto make = [this, transfers, writer] {
     return std::make_unique<HttpServer>(
-        HttpServerOptions{.address = config_.peer_address->address,
-                          .port = config_.peer_address->port,
-                          .threads = 2,
-                          .stream_threads = 2 * transfers,
-                          .max_body = store::largest_peer_question,
-                          .admit = [this](const ServerRequest& request) { server_->admit(request); },
-                          .max_header = 4 << 10,
-                          .max_target = 1 << 10,
-                          .max_connections = 256,
-                          .max_connections_per_peer = 64,
-                          .max_waiting = 128},
-        [this](const ServerRequest& request) { return server_->answer(request); });
+        HttpServerOptions{
+            .address = config_.peer_address->address,
+            .port = config_.peer_address->port,
+            .threads = writer == nullptr ? 2U : threads_for_readers,
+            .stream_threads = 2 * transfers,
+            .max_body = writer == nullptr ? store::largest_peer_question : largest_shared_request,
+            .admit = [this](const ServerRequest& request) { server_->admit(request); },
+            .max_header = 4 << 10,
+            .max_target = 1 << 10,
+            .max_connections = 256,
+            .max_connections_per_peer = 64,
+            .max_waiting = 128},
+        [this, writer](const ServerRequest& request) {
+          if (writer == nullptr || !request.path.starts_with(shared_store_prefix))
+            return server_->answer(request);
+          store::PeerServer::require_proved_body(request);
+          return writer->answer(request, key_);
+        });
   };
   return std::make_unique<PeerListener>(
       make, [this](bool is_listening) { metrics_.peers_served(is_listening); }, pause);

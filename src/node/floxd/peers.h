@@ -17,6 +17,7 @@
 #include "base/net/server/http_server.h"
 #include "node/floxd/config.h"
 #include "node/floxd/metrics.h"
+#include "node/shared/store_writer.h"
 #include "store/peers/peer_server.h"
 #include "store/peers/shared_paths.h"
 #include "store/realise/realise.h"
@@ -75,9 +76,11 @@ class Peers {
   // After it, if it went well; what peers did is noted by the options that add_to() has set.
   void note(const store::RealiseResult& result);
   // Serves until it goes; null if no address is set, or without a key. The store outlives it. While the
-  // address is taken, it is tried again after each pause.
-  std::unique_ptr<PeerListener> serve(const store::LocalStore& store,
+  // address is taken, it is tried again after each pause. `writer`: answers the nodes that read this store,
+  // and outlives it, too; null: there are none.
+  std::unique_ptr<PeerListener> serve(const store::LocalStore& store, StoreWriter* writer = nullptr,
                                       std::chrono::milliseconds pause = std::chrono::seconds(5));
+  const Secret& key() const noexcept { return key_; }
 
  private:
   void note_use(const std::vector<store::PeerUse>& all, uint64_t cache_rate);

@@ -224,6 +224,44 @@ struct PeerSettings : SettingGroup {
               {0});
 };
 
+// A store that several nodes share (docs/how-to/share-a-store.md).
+struct SharedStoreSettings : SettingGroup {
+  SharedStoreSettings() : SettingGroup("A store that nodes share") {}
+
+  std::string store_writer = declare(
+      store_writer,
+      {.key = "store_writer",
+       .option = "--store-writer",
+       .help =
+           "HOST:PORT at which the floxd of the node that writes the shared store serves others "
+           "(its peer_address): this node reads that store, and has that floxd realise what its pods need; "
+           "empty: this node's store is its own."},
+      "");
+  std::filesystem::path store_mount = declare(
+      store_mount,
+      {.key = "store_mount",
+       .help = "Where a node that reads a shared store has the writer's /nix/store mounted; floxd shows it, "
+               "read-only, at ROOT/nix/store."},
+      "/nix/store");
+  std::string store_reader_name = declare(
+      store_reader_name,
+      {.key = "store_reader_name",
+       .help = "By what name the writer knows this node, which reads its store; empty: the host name."},
+      "");
+  bool store_readers = declare(
+      store_readers,
+      {.key = "store_readers",
+       .option = "--store-readers",
+       .help = "Whether other nodes read this node's store: those that have the peers' key may have floxd "
+               "realise for them at peer_address."},
+      false);
+  std::chrono::seconds store_reader_lease =
+      declare(store_reader_lease,
+              {.key = "store_reader_lease",
+               .help = "How long what a reading node has leased stays when the node is not heard of."},
+              std::chrono::hours(24));
+};
+
 // When floxd collects garbage (store/gc).
 struct GcSettings : SettingGroup {
   GcSettings() : SettingGroup("Garbage collection by floxd") {}

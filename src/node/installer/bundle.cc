@@ -12,6 +12,7 @@
 #include "base/os/file.h"
 #include "base/os/process.h"
 #include "nix/nar.h"
+#include "node/installer/installation.h"
 #include "node/installer/manual_pages.h"
 #include "node/installer/runtime_closure.h"
 #include "package/debian/relocate_tree.h"
@@ -83,7 +84,7 @@ Bundle make_bundle(store::LocalStore& store, const fs::path& programs,
   return in_context("making the bundle", [&] {
     TempDir tree("flox-bundle-");
     fs::create_directory(tree.path() / "bin");
-    for (const char* name : {"flox", "floxd", "containerd-shim-flox-v1", "flox-pause"}) {
+    for (const char* name : node_programs) {
       fs::copy_file(programs / name, tree.path() / "bin" / name);
       run_checked({.argv = {"strip", "--strip-debug", tree.path() / "bin" / name}});
     }

@@ -115,7 +115,7 @@ std::string content_of(const fs::path& file) { return fs::exists(file) ? read_fi
 
 void add_programs(InstallPlan& plan, const InstallOptions& options) {
   const fs::path bin = options.root / (options.prefix / "bin").relative_path();
-  for (const char* name : {"flox", "floxd", shim_name, "flox-pause"}) {
+  for (const char* name : node_programs) {
     const fs::path source = options.programs / name;
     if (!fs::exists(source))
       throw Error(ErrorKind::not_found, fmt::format("{} is not there", source.string()),
@@ -153,6 +153,10 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
     values.emplace_back("namespace_environments",
                         fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
   if (options.allow_unsigned) values.emplace_back("allow_unsigned", "true");
+  if (!options.store_writer.empty()) {
+    values.emplace_back("store_writer", quoted(options.store_writer));
+    values.emplace_back("root", quoted(reader_root));
+  }
   if (options.nri)
     values.emplace_back("nri_socket",
                         quoted(plugin_socket(plan.containerd, content_of(plan.containerd.config)).string()));

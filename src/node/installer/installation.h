@@ -1,6 +1,7 @@
 // Plans the installation on a node: which files of this machine change. Planning changes nothing.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,12 @@ namespace flox::node {
 
 // The shim's program, which containerd finds by this name.
 inline constexpr const char* shim_name = "containerd-shim-flox-v1";
+// What stands in a node's bin, in the directory of one build.
+inline constexpr std::array node_programs = {
+    "flox", "floxd", shim_name, "flox-pause", "flox-lazy-keeper", "flox-lazy-server"};
+
+// The root of a node that reads another one's store.
+inline constexpr const char* reader_root = "/var/lib/flox/reader";
 
 // The units of systemd's.
 inline constexpr const char* service_unit_file = "/etc/systemd/system/floxd.service";
@@ -33,6 +40,9 @@ struct InstallOptions {
   fs::path trust_from;                     // directory of trusted owners that the node gets, too; empty: none
   std::vector<std::string> trusted_roots;  // further owners' root.json, as texts
   bool allow_unsigned = false;             // for /etc/flox/config.toml, if it is set
+  // HOST:PORT of the node whose store this one reads, for /etc/flox/config.toml; empty: as it is. The node's
+  // own records are below reader_root then.
+  std::string store_writer;
   fs::path node_socket = "/run/flox/node.sock";  // where floxd serves shims
   std::optional<AddressPort> registry_address;   // where floxd serves images; none: nowhere
   // What containerd says of itself when it asks for environments as images; made if it is missing.

@@ -21,8 +21,6 @@ fs::path host_program(const std::string& name, std::string_view debian_package) 
               fmt::format("Install the Debian package {}.", debian_package));
 }
 
-fs::path root_link(const store::LocalStore& store) { return store.state_directory() / "gcroots" / root_name; }
-
 void add_applets(const fs::path& bin, const fs::path& program) {
   std::istringstream names(run_checked({.argv = {program, "--list"}}));
   for (std::string name; std::getline(names, name);)
@@ -56,13 +54,10 @@ nix::StorePath build_runtime(store::LocalStore& store, const std::function<void(
 }
 
 nix::StorePath current_runtime(const store::LocalStore& store) {
-  std::error_code error;
-  fs::path target = fs::read_symlink(root_link(store), error);
-  if (error)
-    throw Error(ErrorKind::not_found,
-                fmt::format("the store below {} has no runtime closure", store.root().string()),
-                fmt::format("Run 'flox --root {} node runtime' to build it.", store.root().string()));
-  return nix::StorePath::parse(target.string());
+  if (auto runtime = store::named_root(store, root_name)) return *std::move(runtime);
+  throw Error(ErrorKind::not_found,
+              fmt::format("the store below {} has no runtime closure", store.root().string()),
+              fmt::format("Run 'flox --root {} node runtime' to build it.", store.root().string()));
 }
 
 }  // namespace flox::node

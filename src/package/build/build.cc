@@ -1,6 +1,7 @@
 #include "package/build/build.h"
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/data/json.h"
@@ -15,6 +17,9 @@
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/printable.h"
+#include "package/build/access_watch.h"
+#include "package/build/accesses.h"
+#include "package/build/allowed_paths.h"
 #include "package/build/build_command.h"
 #include "package/build/build_order.h"
 #include "package/build/load_check.h"
@@ -78,12 +83,21 @@ std::string read_version_file(const fs::path& project, const std::string& name, 
   });
 }
 
+// What names are resolved with, of this machine: a build that keeps its network needs them.
+constexpr const char* network_settings[] = {"resolv.conf",   "host.conf", "gai.conf",
+                                            "nsswitch.conf", "services",  "protocols"};
+
 // What one build needs while it runs.
 class Building {
  public:
   Building(store::LocalStore& store, const BuildRequest& request)
-      : store_(store), request_(request), pure_(request.descriptor.sandbox == "pure") {
-    if (pure_) prepare_pure();
+      : store_(store),
+        request_(request),
+        pure_(request.descriptor.sandbox == "pure"),
+        enforced_(request.descriptor.sandbox == "enforce"),
+        watched_(enforced_ || request.descriptor.sandbox == "warn") {
+    if (pure_ || enforced_) prepare_root();
+    if (watched_) prepare_watch();
   }
 
   std::string version() {
@@ -97,8 +111,7 @@ class Building {
     } else if (source.is_object() && source.contains("command")) {
       const Fd output(::memfd_create("version", MFD_CLOEXEC));
       if (!output) fail_errno(errno, "running its version command");
-      const int code =
-          run_build_command(string_member(source, "command", "version"), setting({}), output.get());
+      const int code = run(string_member(source, "command", "version"), setting({}), output.get());
       version = trimmed(closed_text(output.get(), "what its version command printed"));
       if (code != 0)
         fail(ErrorKind::invalid_input, "its version command failed with exit code {}{}", code,
@@ -121,12 +134,43 @@ class Building {
     command.environment.emplace("SOURCE_DATE_EPOCH",
                                 "315532800");  // 1980, the earliest that zip files can say
     const Fd output = new_log(log_name);
-    const int code =
-        run_build_command(with_builds(request_.descriptor.command, request_.builds), command, output.get());
+    const int code = run(with_builds(request_.descriptor.command, request_.builds), command, output.get());
     if (code != 0)
       throw Error(ErrorKind::invalid_input,
                   fmt::format("its command failed with exit code {}{}", code, last_lines(read_file(log), 15)),
                   fmt::format("All of its output is in {}.", log.string()));
+  }
+
+  // What the command used or wanted, also if it failed: then that may be why.
+  void tell_accesses() {
+    const std::string name = "result-" + request_.name + ".accesses.json";
+    const Directory project(request_.project);
+    if (is_blind_ && request_.on_access)
+      request_.on_access(fmt::format(
+          "[build.{}] which files of this machine it asked for is not known: the kernel does not tell "
+          "of them here (seccomp(2))",
+          request_.name));
+    if (!watched_ || accesses_.empty()) return project.remove(name);
+    accesses_.find_packages([](const std::set<fs::path>& files) { return Debian().owners(files); });
+    project.write_file(
+        name, accesses_.to_json().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    if (!request_.on_access) return;
+    request_.on_access(
+        enforced_ ? fmt::format("[build.{}] asked for files of this machine that its sandbox keeps from it:",
+                                request_.name)
+                  : fmt::format("[build.{}] used files of this machine that are not of its environment:",
+                                request_.name));
+    for (const std::string& line : accesses_.lines()) request_.on_access("  " + line);
+    std::string advice;
+    if (const auto packages = accesses_.packages(); !packages.empty())
+      advice = fmt::format("Add what it needs to the environment ('flox install {}'), or",
+                           fmt::join(packages, " "));
+    else
+      advice = "Add what it needs to the environment ('flox install PACKAGE'), or";
+    const std::string example = accesses_.example();
+    const bool plain = printable(example) == example && example.find_first_of("\"\\*?[") == std::string::npos;
+    request_.on_access(fmt::format("{} allow it: sandbox-allow = [\"{}\"]. All is in {}.", advice,
+                                   plain && !example.empty() ? example : "/PATH/**", name));
   }
 
  private:
@@ -139,19 +183,71 @@ class Building {
     return project.open(name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0644);
   }
 
-  void prepare_pure() {
+  int run(const std::string& command, CommandSetting setting, int output) {
+    if (!watched_) return run_build_command(command, setting, output);
+    AccessWatch watch(rules_, accesses_);
+    setting.watch = &watch;
+    setting.needs_watch = !enforced_;  // what the root lacks it lacks, seen or not
+    const int code = run_build_command(command, setting, output);
+    is_blind_ = is_blind_ || !watch.has_begun();
+    return code;
+  }
+
+  void prepare_watch() {
+    const auto home = request_.environment.find("HOME");
+    rules_.own_root = enforced_;
+    rules_.allowed = AllowedPaths(request_.descriptor.sandbox_allow,
+                                  home == request_.environment.end() ? fs::path() : fs::path(home->second));
+    rules_.store = fs::canonical(store_.root() / "nix/store").string();
+    for (const nix::StorePath& path : store_.closure(visible())) rules_.store_paths.emplace(path.base_name());
+    rules_.directories = {fs::canonical(request_.project).string(), "/tmp", "/var/tmp"};
+    if (const auto temporary = request_.environment.find("TMPDIR"); temporary != request_.environment.end())
+      rules_.directories.push_back(fs::weakly_canonical(temporary->second).string());
+  }
+
+  nix::StorePathSet visible() const {
+    nix::StorePathSet paths(request_.packages.begin(), request_.packages.end());
+    if (request_.profile) paths.insert(*request_.profile);
+    for (const auto& [name, path] : request_.builds) paths.insert(path);
+    return paths;
+  }
+
+  // The project as it is, and what sandbox-allow names, where they are on this machine.
+  void show_machine(BuildRoot& root) const {
+    using Shown = BuildRoot::Shown;
+    std::vector<Shown>& shown = root.shown;
+    const auto home = request_.environment.find("HOME");
+    if (home != request_.environment.end() && fs::path(home->second).is_absolute() &&
+        fs::path(home->second).has_relative_path()) {
+      root.home = fs::weakly_canonical(home->second);
+      shown.push_back({.from = work_->path() / "home", .to = root.home, .writable = true});
+    }
+    for (const char* name : network_settings)
+      if (const fs::path file = fs::path("/etc") / name; fs::is_regular_file(file))
+        shown.push_back({.from = fs::canonical(file), .to = file});
+    for (const fs::path& path : rules_.allowed.present())
+      shown.push_back({.from = fs::canonical(path), .to = path, .writable = true});
+    shown.push_back({.from = request_.project, .to = request_.project, .writable = true});
+  }
+
+  void prepare_root() {
+    if (enforced_ && !request_.project.has_relative_path())
+      throw Error(ErrorKind::invalid_input,
+                  "its project is the whole machine, and its sandbox is to keep that from it",
+                  "Move the project into a directory of its own, or build with sandbox = \"off\".");
     const auto has = [&](const char* program) {
       return request_.profile && env::profile_has(store_.real_path(*request_.profile), program);
     };
     if (!has("bin/bash"))
       throw Error(ErrorKind::invalid_input,
-                  "its sandbox is pure, so its bash must be the environment's, which has none",
+                  fmt::format("its sandbox is {}, so its bash must be the environment's, which has none",
+                              request_.descriptor.sandbox),
                   "Run 'flox install bash coreutils', with what else the command uses.");
     work_.emplace("flox-build-");
     work_goes_.emplace(work_->path());
     const Directory work(work_->path());
     for (const char* place : {"source", "home", "tmp", "root"}) work.make_directory(place);
-    copy_sources(request_.project, work_->path() / "source");
+    if (pure_) copy_sources(request_.project, work_->path() / "source");
     for (const auto& [place, program] : {std::pair{"bin/sh", has("bin/sh") ? "bin/sh" : "bin/bash"},
                                          std::pair{"usr/bin/env", has("bin/env") ? "bin/env" : ""}})
       if (*program != '\0')
@@ -162,19 +258,22 @@ class Building {
     CommandSetting result{
         .environment = request_.environment, .directory = request_.project, .store_root = {}, .root = {}};
     if (request_.profile || !request_.builds.empty()) result.store_root = store_.root();
-    if (!pure_) return result;
-    result.directory = pure_project;
-    nix::StorePathSet visible(request_.packages.begin(), request_.packages.end());
-    visible.insert(*request_.profile);
-    for (const auto& [name, path] : request_.builds) visible.insert(path);
-    result.root =
-        BuildRoot{.at = work_->path() / "root",
-                  .store = fs::canonical(store_.root() / "nix/store"),
-                  .store_paths = store_.closure(visible),
-                  .shown = {{.from = work_->path() / "source", .to = pure_project, .writable = true},
-                            {.from = work_->path() / "home", .to = pure_home, .writable = true},
-                            {.from = work_->path() / "tmp", .to = "/tmp", .writable = true}},
-                  .links = links_};
+    if (!pure_ && !enforced_) return result;
+    if (pure_) result.directory = pure_project;
+    result.root = BuildRoot{.at = work_->path() / "root",
+                            .store = fs::canonical(store_.root() / "nix/store"),
+                            .store_paths = store_.closure(visible()),
+                            .shown = {{.from = work_->path() / "tmp", .to = "/tmp", .writable = true}},
+                            .links = links_,
+                            .as_caller = enforced_};
+    auto& shown = result.root->shown;
+    if (pure_) {
+      shown.push_back({.from = work_->path() / "source", .to = pure_project, .writable = true});
+      shown.push_back({.from = work_->path() / "home", .to = pure_home, .writable = true});
+    } else {
+      show_machine(*result.root);
+      for (const char* name : {"TMPDIR", "TMP", "TEMP"}) result.environment.erase(name);  // may not be there
+    }
     if (!out.empty()) result.root->shown.push_back({.from = out, .to = out, .writable = true});
     return result;
   }
@@ -182,7 +281,12 @@ class Building {
   store::LocalStore& store_;
   const BuildRequest& request_;
   const bool pure_;
-  std::optional<TempDir> work_;  // of a pure build
+  const bool enforced_;
+  const bool watched_;
+  AccessRules rules_;
+  Accesses accesses_;
+  bool is_blind_ = false;        // a command of it could not be watched
+  std::optional<TempDir> work_;  // of a build with a root of its own
   std::optional<RemovedAfterwards> work_goes_;
   std::map<std::string, std::string> links_;
 };
@@ -258,6 +362,12 @@ void check_references(const store::LocalStore& store, const BuildRequest& reques
             "Add the package to runtime-packages, or keep the build from writing its path into the result.");
 }
 
+// Whether the command may have linked libraries of the machine.
+bool uses_machine(const env::BuildDescriptor& descriptor) {
+  return descriptor.sandbox == "off" || descriptor.sandbox == "warn" ||
+         (descriptor.sandbox == "enforce" && !descriptor.sandbox_allow.empty());
+}
+
 }  // namespace
 
 catalog::PackageBuild build_package(store::LocalStore& store, const BuildRequest& request) {
@@ -268,7 +378,13 @@ catalog::PackageBuild build_package(store::LocalStore& store, const BuildRequest
     const std::string name = request.name + "-" + version;
     const std::string placeholder = placeholder_digest("build " + name);
     OutDirectory out(placeholder, name);
-    building.run(out.path());
+    try {
+      building.run(out.path());
+    } catch (...) {
+      building.tell_accesses();
+      throw;
+    }
+    building.tell_accesses();
     check_output(out.path());
 
     const std::string own_path = fmt::format("{}/{}-{}", nix::store_dir, placeholder, name);
@@ -284,7 +400,7 @@ catalog::PackageBuild build_package(store::LocalStore& store, const BuildRequest
                        .candidates = candidates,
                        .placeholder = placeholder,
                        .origins = {own_path},
-                       .use_machine = request.descriptor.sandbox != "pure",
+                       .use_machine = uses_machine(request.descriptor),
                        .inspect = [&](const fs::path& tree, const nix::StorePathSet& visible) {
                          require_loadable(store, tree, placeholder + "-" + name, store.closure(visible));
                        }});

@@ -24,9 +24,9 @@
 namespace flox::package {
 
 struct BuildRequest {
-  fs::path project;                      // absolute: where the command runs and the results are left
-  std::string name;                      // [build.NAME]
-  env::BuildDescriptor descriptor;       // with sandbox off or pure
+  fs::path project;  // absolute: where the command runs and the results are left
+  std::string name;  // [build.NAME]
+  env::BuildDescriptor descriptor;
   env::Variables environment;            // the command's whole environment, already activated, without $out
   std::vector<nix::StorePath> packages;  // of the environment
   // Of the environment: what $FLOX_ENV names. The store is visible to the command if there is one.
@@ -36,19 +36,22 @@ struct BuildRequest {
   nix::StorePathSet runtime_packages = {};  // of the packages, those that the result may refer to; empty: all
   std::map<std::string, nix::StorePath> builds = {};  // other builds, by the name that ${NAME} has
   DebianOptions debian = {};  // where the host's libraries come from, and who is told about steps
+  // Told, in lines, of what a build with sandbox warn or enforce used or wanted that it does not have.
+  std::function<void(std::string_view line)> on_access = {};
 };
 
 // Where a pure build's sources are and its command runs, and a directory of its own beside it.
 inline constexpr std::string_view pure_project = "/build/source";
 inline constexpr std::string_view pure_home = "/build/home";
 
-// Builds once. The command's output goes to PROJECT/result-NAME.log. Nothing is added to the store unless the
-// command succeeded and every program and library that it left loads (load_check.h). A build of the same name
-// and version, of anybody on this machine, is waited for. Whatever ends this process, the command's processes
-// and the directories that it was given go with it. Call from a program with one thread. Throws Error
-// (invalid_input with the exit code and the last lines of the output if the command fails, if it leaves
-// nothing in $out, or paths in it that only this machine has (out_paths.h); conflict if $out belongs to
-// another user).
+// Builds once. The command's output goes to PROJECT/result-NAME.log, and the files of this machine that it
+// used or wanted, with sandbox warn or enforce, to PROJECT/result-NAME.accesses.json. Nothing is added to the
+// store unless the command succeeded and every program and library that it left loads (load_check.h). A build
+// of the same name and version, of anybody on this machine, is waited for. Whatever ends this process, the
+// command's processes and the directories that it was given go with it. Call from a program with one thread.
+// Throws Error (invalid_input with the exit code and the last lines of the output if the command fails, if it
+// leaves nothing in $out, or paths in it that only this machine has (out_paths.h); conflict if $out belongs
+// to another user; unavailable if the kernel or this user's rights have no such sandbox).
 catalog::PackageBuild build_package(store::LocalStore& store, const BuildRequest& request);
 
 // Leaves PROJECT/result-NAME (a link to the files, and a GC root) and result-NAME.json for `flox publish`.

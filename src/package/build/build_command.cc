@@ -90,9 +90,17 @@ template <typename Body>
               text.substr(1, end - 1));
 }
 
+// Waits for the watcher's end, and gives how it ended.
+int wait_for(pid_t watcher) {
+  int status = 0;
+  while (::waitpid(watcher, &status, 0) < 0)
+    if (errno != EINTR) fail_errno(errno, "waiting for a process");
+  return status;
+}
+
 }  // namespace
 
-int run_apart(const std::function<int()>& body) {
+int run_apart(const std::function<int()>& body, const std::function<void(pid_t)>& meanwhile) {
   Pipe trouble = make_pipe();  // carries what a process that fails says
   Pipe alive = make_pipe();    // closes when this process ends
   const pid_t watcher = ::fork();
@@ -109,10 +117,16 @@ int run_apart(const std::function<int()>& body) {
       return watch(worker, alive.read_end.get());
     });
   trouble.write_end.reset();
+  alive.read_end.reset();
+  try {
+    if (meanwhile) meanwhile(watcher);
+  } catch (...) {
+    alive.write_end.reset();
+    wait_for(watcher);
+    throw;
+  }
   const std::string told = read_all(trouble.read_end.get());
-  int status = 0;
-  while (::waitpid(watcher, &status, 0) < 0)
-    if (errno != EINTR) fail_errno(errno, "waiting for a process");
+  const int status = wait_for(watcher);
   if (!told.empty()) throw_told(told);
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -120,13 +134,24 @@ int run_apart(const std::function<int()>& body) {
 int run_build_command(const std::string& command, const CommandSetting& setting, int output) {
   // A command may set what it likes; by default its first failing step fails it.
   const std::vector<std::string> argv{"bash", "-e", "-c", command};
+  const auto become = [&] {
+    if (setting.watch != nullptr) try {
+        setting.watch->begin();
+      } catch (const Error&) {
+        if (setting.needs_watch) throw;
+      }
+    become_program(argv, setting);
+  };
+  const auto body = [&] {
+    if (::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) fail_errno(errno, "redirecting");
+    if (setting.root) return run_in_root(*setting.root, become);
+    if (!setting.store_root.empty()) env::enter_store(setting.store_root);
+    become();
+    return 127;
+  };
   return in_context("starting the command", [&] {
-    return run_apart([&] {
-      if (::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) fail_errno(errno, "redirecting");
-      if (setting.root) return run_in_root(*setting.root, [&] { become_program(argv, setting); });
-      if (!setting.store_root.empty()) env::enter_store(setting.store_root);
-      become_program(argv, setting);
-    });
+    if (setting.watch == nullptr) return run_apart(body);
+    return run_apart(body, [&](pid_t process) { setting.watch->attend(process); });
   });
 }
 

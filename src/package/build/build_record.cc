@@ -35,7 +35,8 @@ trust::BuildProvenance describe_build(const store::LocalStore& store, const Buil
     const nix::PathInfo info = info_of_input(store, build.outputs.at("out"));
     trust::BuildProvenance provenance = begin_provenance(info, build, circumstances.started_at);
     provenance.command = request.descriptor.command;
-    if (request.descriptor.sandbox == "pure") provenance.sandbox = "pure";
+    for (const char* kept : {"pure", "enforce"})  // warn keeps nothing from it
+      if (request.descriptor.sandbox == kept) provenance.sandbox = kept;
     provenance.variables = circumstances.variables;
     if (!circumstances.builder.empty()) provenance.builder = circumstances.builder;
     provenance.inputs.push_back(circumstances.sources);

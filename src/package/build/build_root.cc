@@ -1,6 +1,7 @@
 #include "package/build/build_root.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -38,21 +39,23 @@ void write_own(const char* file, const std::string& text) {
 }
 
 // A user namespace first: as root, too, so that the ids are the same for everybody. Where there is none, root
-// goes without.
-void leave_namespaces() {
-  constexpr int others = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+// goes without; as the caller always, since its files may be anybody's.
+void leave_namespaces(bool as_caller) {
+  const int others =
+      CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | (as_caller ? 0 : CLONE_NEWNET | CLONE_NEWUTS);
   const uid_t uid = ::geteuid();
   const gid_t gid = ::getegid();
-  if (::unshare(CLONE_NEWUSER | others) == 0) {
+  const bool is_root = as_caller && uid == 0;
+  if (!is_root && ::unshare(CLONE_NEWUSER | others) == 0) {
     write_own("/proc/self/setgroups", "deny");
-    write_own("/proc/self/uid_map", fmt::format("{} {} 1", inner_id, uid));
-    write_own("/proc/self/gid_map", fmt::format("{} {} 1", inner_id, gid));
+    write_own("/proc/self/uid_map", fmt::format("{} {} 1", as_caller ? uid : inner_id, uid));
+    write_own("/proc/self/gid_map", fmt::format("{} {} 1", as_caller ? gid : inner_id, gid));
   } else if (uid != 0 || ::unshare(others) != 0) {
     throw Error(ErrorKind::unavailable,
                 "making namespaces for the build: this user may not, and user namespaces are off",
                 "Set the kernel's user.max_user_namespaces, or build where they are allowed.");
   }
-  if (::sethostname("build", 5) != 0) fail_errno(errno, "naming the host");
+  if (!as_caller && ::sethostname("build", 5) != 0) fail_errno(errno, "naming the host");
 }
 
 void raise_loopback() {
@@ -93,15 +96,19 @@ class RootMaker {
     protect_kernel();
     show_devices(inside);
     for (const nix::StorePath& path : root_.store_paths) show_store_path(inside, path.base_name());
+    // Before anything of the machine that can be written is shown: these are the root's own.
+    const unsigned uid = root_.as_caller ? ::geteuid() : inner_id,
+                   gid = root_.as_caller ? ::getegid() : inner_id;
+    inside.create_file("etc/passwd",
+                       fmt::format("build:x:{}:{}::{}:/bin/sh\n", uid, gid, root_.home.string()));
+    inside.create_file("etc/group", fmt::format("build:x:{}:\n", gid));
+    if (!root_.as_caller) inside.create_file("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n");
+    for (const auto& [place, target] : root_.links) inside.make_link(place, target);
     for (const BuildRoot::Shown& shown : root_.shown) {
       const std::string place = shown.to.lexically_relative("/").string();
-      if (!inside.exists(place)) inside.make_directory(place);
+      make_place(inside, place, std::filesystem::is_directory(shown.from));
       bind(shown.from.string(), place, shown.writable);
     }
-    inside.create_file("etc/passwd", fmt::format("build:x:{0}:{0}::/build:/bin/sh\n", inner_id));
-    inside.create_file("etc/group", fmt::format("build:x:{}:\n", inner_id));
-    inside.create_file("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n");
-    for (const auto& [place, target] : root_.links) inside.make_link(place, target);
     enter();
   }
 
@@ -112,6 +119,20 @@ class RootMaker {
     mount_at(from, at(place), nullptr, MS_BIND | MS_REC);
     if (writable) return;
     mount_at("none", at(place), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | kept_flags(at(place)));
+  }
+
+  // What something is shown on. What is shown in a directory of the machine is there already, as it must be.
+  static void make_place(const Directory& inside, const std::string& place, bool is_directory) {
+    const auto status = inside.status(place);
+    if (status && !S_ISLNK(status->st_mode)) return;
+    if (status) inside.remove(place);
+    if (is_directory) {
+      inside.make_directory(place);
+      return;
+    }
+    if (const std::string parent = filesystem::path(place).parent_path().string(); !parent.empty())
+      inside.make_directory(parent);
+    inside.create_file(place, "");
   }
 
   // What is the whole kernel's. It asks for the machine's user 0 there, not for a capability, and a build
@@ -172,6 +193,12 @@ int reap_until(pid_t child) {
   }
 }
 
+// What a root directory of its own and the file system limit to the files that are shown.
+bool is_power_over_files(int capability) {
+  return capability == CAP_CHOWN || capability == CAP_DAC_OVERRIDE || capability == CAP_FOWNER ||
+         capability == CAP_FSETID || capability == CAP_SETGID || capability == CAP_SETUID;
+}
+
 pid_t fork_or_fail() {
   const pid_t child = ::fork();
   if (child < 0) fail_errno(errno, "starting a process for the build");
@@ -181,16 +208,17 @@ pid_t fork_or_fail() {
 }  // namespace
 
 int run_in_root(const BuildRoot& root, const std::function<void()>& body) {
-  leave_namespaces();
+  leave_namespaces(root.as_caller);
   const pid_t first = fork_or_fail();  // process 1 of the namespace
   if (first != 0) return reap_until(first);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  raise_loopback();
+  if (!root.as_caller) raise_loopback();
   RootMaker(root).run();
   const pid_t command = fork_or_fail();
   if (command != 0) ::_exit(reap_until(command));  // and with it all processes of the namespace
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail_errno(errno, "giving up privileges");
-  for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) continue;
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
+    if (!root.as_caller || !is_power_over_files(capability)) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
   body();
   ::_exit(0);
 }

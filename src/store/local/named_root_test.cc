@@ -22,6 +22,20 @@ TEST(NamedRoot, takes_the_place_of_the_one_before_and_leaves_nothing_else) {
     EXPECT_FALSE(entry.path().filename().string().starts_with(".root-")) << entry.path();
 }
 
+TEST(NamedRoot, is_read_and_removed) {
+  const TempDir dir;
+  const LocalStore store(dir.path());
+  const auto path = nix::StorePath::parse("/nix/store/00000000000000000000000000000000-a");
+  EXPECT_EQ(named_root(store, "flox-node"), std::nullopt);
+  set_named_root(store, "flox-node", path);
+  EXPECT_EQ(named_root(store, "flox-node"), path);
+  remove_named_root(store, "flox-node");
+  EXPECT_EQ(named_root(store, "flox-node"), std::nullopt);
+  remove_named_root(store, "flox-node");
+  fs::create_symlink("/etc", store.state_directory() / "gcroots/flox-node");
+  EXPECT_THROW(named_root(store, "flox-node"), Error);
+}
+
 TEST(NamedRoot, does_not_replace_a_directory_nor_leave_the_roots) {
   const TempDir dir;
   const LocalStore store(dir.path());

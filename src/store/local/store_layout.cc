@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,9 +32,17 @@ void make_directory(const fs::path& path) {
     });
 }
 
+// Whether it is the store of another machine, of which this one has a read-only mount.
+bool is_read_only(const fs::path& store) {
+  struct statvfs status {};
+  if (::statvfs(store.c_str(), &status) != 0) fail_errno(errno, "reading {}", store.string());
+  return (status.f_flag & ST_RDONLY) != 0;
+}
+
 // What Nix expects to find (docs/formats/store-database.md).
 void make_layout(const fs::path& root, const fs::path& state) {
-  make_directory(root / "nix/store/.links");
+  make_directory(root / "nix/store");
+  if (!is_read_only(root / "nix/store")) make_directory(root / "nix/store/.links");
   for (const char* name : {"db", "gc-socket", "gcroots/auto", "gcroots/per-user", "gcroots/flox",
                            "profiles/per-user", "temproots", "flox/scratch", "flox/last-used"})
     make_directory(state / name);
@@ -56,7 +65,7 @@ StoreLayout::StoreLayout(const fs::path& given)
     : root(fs::absolute(given).lexically_normal()), store(root / "nix/store"), state(root / "nix/var/nix") {
   const Writing writing;
   make_layout(root, state);
-  const bool one_mount = mount_of(store) == mount_of(state);
+  const bool one_mount = mount_of(store) == mount_of(state) || is_read_only(store);
   scratch = one_mount ? state / "flox/scratch" : store;
   staging = one_mount ? state / "flox/staging" : store / "tmp.flox-staging";
   trash = one_mount ? state / "flox/trash" : store / "tmp.flox-trash";

@@ -12,7 +12,9 @@ struct StoreLayout {
   std::filesystem::path root;   // absolute
   std::filesystem::path store;  // ROOT/nix/store
   std::filesystem::path state;  // ROOT/nix/var/nix
-  // All of these are on the store's mount, so that trees can be moved between them and the store.
+  // All of these are on the store's mount, so that trees can be moved between them and the store; but of a
+  // store that another machine writes, whose mount is read-only, below the state, where nothing comes of
+  // them.
   std::filesystem::path scratch;  // trees that are being made
   std::filesystem::path staging;  // complete trees that wait for being installed
   std::filesystem::path trash;    // what is not part of the store any more

@@ -47,6 +47,12 @@ Secret mac_of(const Secret& key, const PeerRequest& request, int64_t time) {
   return Secret(to_hex(bytes_of(hmac_sha256(key.reveal(), text))));
 }
 
+Secret answer_mac(const Secret& key, std::string_view request_proof, std::string_view body) {
+  const std::string text =
+      fmt::format("flox-peer-answer-1\n{}\n{}\n", request_proof, to_hex(bytes_of(sha256(body))));
+  return Secret(to_hex(bytes_of(hmac_sha256(key.reveal(), text))));
+}
+
 int64_t seconds_of(std::chrono::system_clock::time_point time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }
@@ -88,6 +94,15 @@ Sha256Digest body_in_peer_proof(std::string_view proof) {
   Sha256Digest digest{};
   std::ranges::copy(bytes, digest.begin());
   return digest;
+}
+
+std::string make_answer_proof(const Secret& key, std::string_view request_proof, std::string_view body) {
+  return std::string(answer_mac(key, request_proof, body).reveal());
+}
+
+bool is_answer_proof(const Secret& key, std::string_view proof, std::string_view request_proof,
+                     std::string_view body) {
+  return key.reveal().size() >= least_peer_key && answer_mac(key, request_proof, body).equals(proof);
 }
 
 }  // namespace flox::store

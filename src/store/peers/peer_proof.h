@@ -38,4 +38,9 @@ bool is_peer_proof(const Secret& key, std::string_view proof, const PeerRequest&
 // a body yet when a request's head is all that is there. Throws Error(invalid_input) if it has none.
 Sha256Digest body_in_peer_proof(std::string_view proof);
 
+// Shows that whoever gave this answer has the key, and gave it to the request with that proof.
+std::string make_answer_proof(const Secret& key, std::string_view request_proof, std::string_view body);
+bool is_answer_proof(const Secret& key, std::string_view proof, std::string_view request_proof,
+                     std::string_view body);
+
 }  // namespace flox::store

@@ -92,10 +92,14 @@ void PeerServer::admit(const ServerRequest& request) const {
   throw StatusError(403, ErrorKind::untrusted, "only nodes that have the peers' key are answered");
 }
 
-ServerResponse PeerServer::answer(const ServerRequest& request) {
+void PeerServer::require_proved_body(const ServerRequest& request) {
   // Only now is the body here that the head has proved.
   if (body_in_peer_proof(proof_of(request)) != sha256(request.body))
     throw StatusError(403, ErrorKind::untrusted, "the body is not the one that was proved");
+}
+
+ServerResponse PeerServer::answer(const ServerRequest& request) {
+  require_proved_body(request);
   step_back();
   if (request.path == peer_question_path) {
     count_question(request.peer);

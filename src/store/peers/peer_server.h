@@ -52,6 +52,8 @@ class PeerServer {
 
   // For HttpServerOptions::admit: throws StatusError unless the request's head proves that a peer made it.
   void admit(const ServerRequest& request) const;
+  // Throws StatusError unless the body of what was admitted is the one that its head has proved.
+  static void require_proved_body(const ServerRequest& request);
   // Answers what was admitted. Throws Error.
   ServerResponse answer(const ServerRequest& request);
 

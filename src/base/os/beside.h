@@ -1,0 +1,29 @@
+// Files that are written beside the name that they are to have.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/os/directory.h"
+
+namespace flox {
+
+// Offers `take` the names that the file `name` may have until it is whole, and gives the one for which it
+// said that it has made a file of that name. The first is the same for all who write the file, so that what
+// one has left that was killed is found and removed: who makes such a file locks it, exclusively and by
+// flock(2), before others see it or before it says so. Throws Error(unavailable) if all are taken.
+std::string take_name_beside(const Directory& directory, const std::string& name,
+                             const std::function<bool(const std::string& beside)>& take);
+
+// Makes a file of such a name, locked. The caller renames or removes it.
+std::pair<Fd, std::string> make_file_beside(const Directory& directory, const std::string& name,
+                                            unsigned mode);
+
+// Makes the file of that content, or replaces it as a whole. `synced`: it is on the disk under its name when
+// this returns. Throws Error, and nothing has changed then, unless it is that of the last sync.
+void replace_file(const Directory& directory, const std::string& name, std::string_view content,
+                  unsigned mode, bool synced);
+
+}  // namespace flox

@@ -1,0 +1,131 @@
+#include "lazy/keeper/keeper.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <sstream>
+
+#include "base/os/file.h"
+#include "testing/mount_namespace.h"
+
+namespace flox::lazy {
+namespace {
+
+void with_fuse(const std::function<void()>& body) {
+  if (access("/dev/fuse", R_OK | W_OK) != 0) GTEST_SKIP() << "needs root and /dev/fuse";
+  in_mount_namespace(body);
+}
+
+// A directory to mount at, files, and a server that is a shell's script. What each server writes into "log"
+// is a line.
+struct Scene {
+  TempDir dir;
+  Kept kept;
+  pid_t keeper = 0;
+
+  explicit Scene(const std::string& script)
+      : kept{dir.path() / "mnt",
+             dir.path() / "files",
+             {"/bin/sh", "-c", script, "server", dir.path() / "log"}} {
+    fs::create_directory(kept.directory);
+    fs::create_directory(kept.files);
+    write_file(fs::path(kept.files) / "file", "x");
+  }
+  void start() {
+    keeper = fork();
+    if (keeper == 0) _exit(keep_mount(kept));
+  }
+  std::vector<std::string> lines() const {
+    std::vector<std::string> result;
+    if (!fs::exists(dir.path() / "log")) return result;
+    std::istringstream text(read_file(dir.path() / "log"));
+    for (std::string line; std::getline(text, line);) result.push_back(line);
+    return result;
+  }
+  std::string await_line(size_t number) const {
+    for (int i = 0; i < 6000 && lines().size() < number; ++i) usleep(10'000);
+    if (lines().size() < number) {
+      ADD_FAILURE() << "no line " << number;
+      return {};
+    }
+    return lines()[number - 1];
+  }
+  int exit_code() const {
+    int status = 0;
+    waitpid(keeper, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  // Looks at no file of it: nobody would answer.
+  bool is_mounted() const {
+    return read_file("/proc/self/mountinfo").find(" " + kept.directory + " ") != std::string::npos;
+  }
+};
+
+constexpr const char* waits = "echo \"$$ $*\" >> \"$1\"; exec sleep 1000";
+
+TEST(KeeperTest, AServerThatDiedHasASuccessorAndTheMountStays) {
+  with_fuse([] {
+    Scene scene(waits);
+    scene.start();
+    std::string line = scene.await_line(1);
+    EXPECT_NE(line.find("--device"), std::string::npos);
+    EXPECT_EQ(line.find("--take-over"), std::string::npos);
+    for (size_t i = 2; i < 5; ++i) {
+      EXPECT_EQ(kill(std::stoi(line), SIGKILL), 0);
+      line = scene.await_line(i);
+      EXPECT_NE(line.find("--take-over"), std::string::npos);
+      EXPECT_TRUE(scene.is_mounted());
+    }
+    EXPECT_EQ(kill(scene.keeper, SIGTERM), 0);
+    EXPECT_EQ(scene.exit_code(), 0);
+    EXPECT_FALSE(scene.is_mounted());
+    EXPECT_FALSE(fs::exists(scene.kept.files));
+    EXPECT_EQ(kill(std::stoi(line), 0), -1);
+    EXPECT_EQ(scene.lines().size(), 4u);
+  });
+}
+
+TEST(KeeperTest, AServerThatEndsByItselfEndsTheMount) {
+  with_fuse([] {
+    Scene scene("exit 3");
+    scene.start();
+    EXPECT_EQ(scene.exit_code(), 3);
+    EXPECT_FALSE(scene.is_mounted());
+    EXPECT_FALSE(fs::exists(scene.kept.files));
+  });
+}
+
+TEST(KeeperTest, AServerThatAsksForItIsStartedAgain) {
+  with_fuse([] {
+    Scene scene("echo \"$*\" >> \"$1\"; case $* in *--take-over) exit 0 ;; esac; exit 75");
+    scene.start();
+    EXPECT_EQ(scene.exit_code(), 0);
+    EXPECT_EQ(scene.lines().size(), 2u);
+  });
+}
+
+TEST(KeeperTest, ItsServerDiesWithIt) {
+  with_fuse([] {
+    Scene scene(waits);
+    scene.start();
+    const pid_t server = std::stoi(scene.await_line(1));
+    EXPECT_EQ(kill(scene.keeper, SIGKILL), 0);
+    EXPECT_EQ(scene.exit_code(), 128 + SIGKILL);
+    // Nobody of ours reaps it: it is gone when it has no program any more.
+    const std::string program = "/proc/" + std::to_string(server) + "/exe";
+    char target[256];
+    int tries = 6000;
+    while (tries-- > 0 && readlink(program.c_str(), target, sizeof target) > 0) usleep(10'000);
+    EXPECT_GT(tries, 0);
+    // The mount has ended: who looks at it gets an error and does not wait.
+    EXPECT_EQ(access((scene.kept.directory + "/x").c_str(), F_OK), -1);
+    EXPECT_EQ(errno, ENOTCONN);
+  });
+}
+
+}  // namespace
+}  // namespace flox::lazy

@@ -1,0 +1,363 @@
+#include "node/shared/store_writer.h"
+
+#include <sys/stat.h>
+#include <utime.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/post.hpp>
+
+#include "base/data/bytes.h"
+#include "base/data/random.h"
+#include "base/error.h"
+#include "base/foreign_error.h"
+#include "base/log.h"
+#include "base/os/file.h"
+#include "node/shared/messages.h"
+#include "store/gc/lease.h"
+#include "store/local/named_root.h"
+#include "store/local/store_guard.h"
+#include "store/peers/peer_proof.h"
+
+namespace flox::node {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* identity_name = "flox-shared-store";
+constexpr const char* identity_root = "flox-shared-store";
+constexpr size_t identity_size = 16;  // bytes of randomness
+constexpr size_t most_identity_text = 256;
+constexpr size_t most_readers = 1000;
+constexpr size_t most_leases = 20'000;  // of one reader
+constexpr size_t most_jobs = 256;
+constexpr size_t threads = 16;
+// What a reader was given is not let go because it was on its way when the reader told of its leases.
+constexpr auto grace = std::chrono::minutes(10);
+// A reader that is there asks every second at least (store_reader.cc).
+constexpr auto silence = std::chrono::seconds(30);
+// A job that ends soon is answered by the question that has begun it.
+constexpr auto first_wait = std::chrono::milliseconds(250);
+// While a reader of a name is heard, another one cannot have it.
+constexpr auto name_time = std::chrono::minutes(2);
+constexpr auto write_time = std::chrono::seconds(60);  // between two notes of when a reader was heard
+
+std::string holder_of(std::string_view node, std::string_view holder) {
+  return fmt::format("{}{}_{}", reader_holder_prefix, node, holder);
+}
+
+shared::v1::Closure closure_of(const store::LocalStore& store, const nix::StorePath& root) {
+  std::vector<nix::PathInfo> paths;
+  for (const nix::StorePath& path : store.closure({root})) {
+    auto info = store.query(path);
+    if (!info) fail(ErrorKind::not_found, "{} is not in the store", path.to_string());
+    paths.push_back(std::move(*info));
+  }
+  return closure_message(root, paths);
+}
+
+// The text of the file by which the store is known, which is made if there is none.
+std::pair<nix::StorePath, std::string> identity_of(store::LocalStore& store) {
+  std::error_code missing;
+  const fs::path link = store.state_directory() / "gcroots" / identity_root;
+  if (const fs::path target = fs::read_symlink(link, missing); !missing) {
+    const nix::StorePath path = nix::StorePath::parse(target.string());
+    if (store.is_valid(path)) return {path, read_file(store.real_path(path), most_identity_text)};
+  }
+  const TempDir directory("flox-identity-");
+  const std::string text = to_hex(random_bytes(identity_size)) + "\n";
+  write_file(directory.path() / "identity", text);
+  const nix::StorePath path = store.add_tree(directory.path() / "identity", identity_name, {}).path;
+  store::set_named_root(store, identity_root, path);
+  return {path, text};
+}
+
+}  // namespace
+
+struct StoreWriter::Reader {
+  struct Lease {
+    nix::StorePathSet paths;
+    Clock::time_point made;
+  };
+  std::string name, instance;
+  Clock::time_point last_heard;
+  Clock::time_point written;
+  std::map<std::string, Lease> leases;  // by the reader's holder
+};
+
+struct StoreWriter::Job {
+  ReaderWork work;
+  std::shared_ptr<Reader> reader;
+  std::string holder;  // the reader's
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::atomic<Clock::time_point> asked;
+  store::RealiseProgress progress;        // under mutex, as the next
+  std::optional<nix::StorePath> profile;  // it is done
+  std::optional<Error> failure;           // it has failed
+  bool is_over() const { return profile || failure; }
+};
+
+StoreWriter::StoreWriter(store::LocalStore& store, Options options)
+    : store_(store), options_(std::move(options)), directory_(options_.state / "readers"), threads_(threads) {
+  fs::create_directories(directory_);
+  std::tie(identity_, identity_text_) = [&] {
+    auto [path, text] = identity_of(store_);
+    return std::pair<std::optional<nix::StorePath>, std::string>(std::move(path), std::move(text));
+  }();
+  load();
+}
+
+StoreWriter::~StoreWriter() {
+  threads_.stop();
+  threads_.join();
+}
+
+// From now on each reader has the whole lease time to be heard of: this floxd may have been away for longer.
+void StoreWriter::load() {
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    const std::string name = entry.path().filename();
+    if (!is_node_name(name)) continue;
+    auto reader = std::make_shared<Reader>();
+    reader->name = name;
+    reader->instance = read_file(entry.path(), most_identity_text);
+    reader->last_heard = Clock::now();
+    readers_[name] = reader;
+  }
+  for (const store::Lease& lease : store::list_leases(store_)) {
+    if (!lease.holder.starts_with(reader_holder_prefix)) continue;
+    const std::string rest = lease.holder.substr(reader_holder_prefix.size());
+    const size_t end = rest.find('_');
+    const auto reader = readers_.find(rest.substr(0, end));
+    if (end == std::string::npos || reader == readers_.end())
+      store::release_lease(store_, lease.holder);  // of a reader whose end was not finished
+    else
+      reader->second->leases[rest.substr(end + 1)] = {.paths = lease.paths, .made = Clock::now()};
+  }
+  options_.readers(readers_.size());
+}
+
+// Under mutex_.
+std::shared_ptr<StoreWriter::Reader> StoreWriter::heard(const shared::v1::Reader& from) {
+  if (!is_node_name(from.node()) || from.instance().size() != identity_size)
+    fail(ErrorKind::invalid_input, "'{}' is no reader's name", from.node().substr(0, 100));
+  const auto now = Clock::now();
+  std::shared_ptr<Reader>& reader = readers_[from.node()];
+  if (!reader) {
+    if (readers_.size() > most_readers) {
+      readers_.erase(from.node());
+      fail(ErrorKind::unavailable, "the writer has {} readers already", most_readers);
+    }
+    reader = std::make_shared<Reader>();
+    reader->name = from.node();
+    log::info("the node {} reads the store now", from.node());
+    options_.readers(readers_.size());
+  } else if (reader->instance != from.instance()) {
+    if (now - reader->last_heard < name_time)
+      throw Error(ErrorKind::conflict,
+                  fmt::format("another node that is called {} reads the store as well", from.node()),
+                  "Give each node a name of its own: its host name, or the setting store_reader_name.");
+    reader->written = {};
+  }
+  reader->instance = from.instance();
+  reader->last_heard = now;
+  const fs::path file = directory_ / from.node();
+  if (reader->written == Clock::time_point{}) {
+    write_file_synced(file, reader->instance, 0600);
+    reader->written = now;
+  } else if (now - reader->written > write_time) {
+    ::utime(file.c_str(), nullptr);
+    reader->written = now;
+  }
+  return reader;
+}
+
+shared::v1::HelloAnswer StoreWriter::hello(const shared::v1::HelloRequest& request) {
+  {
+    const std::lock_guard lock(mutex_);
+    heard(request.reader());
+  }
+  if (request.system() != options_.system)
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("the writer is {}, and this node is {}", options_.system, request.system().substr(0, 60)),
+        "Let nodes of one architecture share a store.");
+  shared::v1::HelloAnswer answer;
+  answer.set_identity_path(identity_->to_string());
+  answer.set_identity(identity_text_);
+  *answer.mutable_runtime() = closure_of(store_, options_.runtime);
+  answer.set_lease_seconds(static_cast<uint64_t>(options_.lease_time.count()));
+  return answer;
+}
+
+void StoreWriter::run(Job& job) const {
+  std::optional<nix::StorePath> profile;
+  std::optional<Error> failure;
+  try {
+    profile = options_.realise(job.work);
+  } catch (const std::exception& exception) {
+    failure = to_error(exception);
+  }
+  const std::lock_guard lock(job.mutex);
+  job.profile = std::move(profile);
+  job.failure = std::move(failure);
+  job.changed.notify_all();
+}
+
+shared::v1::RealiseAnswer StoreWriter::realise(const shared::v1::RealiseRequest& request) {
+  std::shared_ptr<Job> job;
+  const Sha256Digest key = [&] {
+    shared::v1::RealiseRequest work = request;
+    work.mutable_reader()->clear_nonce();
+    return sha256(work.SerializeAsString());
+  }();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto reader = heard(request.reader());
+    std::shared_ptr<Job>& known = jobs_[key];
+    if (!known) {
+      const std::string holder = holder_of(reader->name, request.holder());
+      try {
+        store::check_holder(holder);
+        if (jobs_.size() > most_jobs)
+          fail(ErrorKind::unavailable, "the writer realises for {} containers already", most_jobs);
+      } catch (const Error&) {
+        jobs_.erase(key);
+        throw;
+      }
+      known = std::make_shared<Job>();
+      known->reader = reader;
+      known->holder = request.holder();
+      known->asked = Clock::now();
+      known->work = {.lock = request.lock(),
+                     .system = request.system(),
+                     .mode = request.mode(),
+                     .lane = request.lane(),
+                     .limits = {.disk = request.most_bytes(),
+                                .time = std::chrono::milliseconds(
+                                    std::min<uint64_t>(request.most_milliseconds(), 86'400'000))},
+                     .holder = holder,
+                     .is_over = [job = known.get()] { return Clock::now() - job->asked.load() > silence; },
+                     .on_progress =
+                         [job = known.get()](const store::RealiseProgress& progress) {
+                           const std::lock_guard guard(job->mutex);
+                           job->progress = progress;
+                         }};
+      boost::asio::post(threads_, [this, known] { run(*known); });
+    }
+    job = known;
+    job->asked = Clock::now();
+  }
+  shared::v1::RealiseAnswer answer;
+  {
+    std::unique_lock lock(job->mutex);
+    job->changed.wait_for(lock, first_wait, [&] { return job->is_over(); });
+    if (!job->is_over()) {
+      answer.set_paths_total(job->progress.paths_total);
+      answer.set_paths_done(job->progress.paths_done);
+      answer.set_bytes_total(job->progress.bytes_total);
+      answer.set_bytes_fetched(job->progress.bytes_fetched);
+      return answer;
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  jobs_.erase(key);
+  if (job->failure) throw Error(*job->failure);
+  auto& lease = job->reader->leases[job->holder];
+  lease.paths.insert(*job->profile);
+  lease.made = Clock::now();
+  answer.set_done(true);
+  *answer.mutable_profile() = closure_of(store_, *job->profile);
+  return answer;
+}
+
+shared::v1::LeasesAnswer StoreWriter::leases(const shared::v1::LeasesRequest& request) {
+  if (request.leases().size() > static_cast<int>(most_leases))
+    fail(ErrorKind::invalid_input, "more than {} leases", most_leases);
+  shared::v1::LeasesAnswer answer;
+  const std::lock_guard lock(mutex_);
+  const auto reader = heard(request.reader());
+  const auto now = Clock::now();
+  std::map<std::string, nix::StorePathSet> told;
+  for (const shared::v1::Lease& lease : request.leases()) {
+    store::check_holder(holder_of(reader->name, lease.holder()));
+    for (const std::string& path : lease.paths()) told[lease.holder()].insert(nix::StorePath::parse(path));
+  }
+  for (const auto& [holder, paths] : told) {
+    Reader::Lease& has = reader->leases[holder];
+    for (const nix::StorePath& path : paths) {
+      if (has.paths.contains(path)) continue;
+      try {
+        const store::LocalStore own(store_.root(), store_.lock_timeout());  // its temporary roots end with it
+        store::add_lease(own, holder_of(reader->name, holder), {path});
+        has.paths.insert(path);
+        has.made = now;
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::not_found) throw;
+        answer.add_missing(path.to_string());
+      }
+    }
+  }
+  std::erase_if(reader->leases, [&](const auto& entry) {
+    const auto& [holder, lease] = entry;
+    if (told.contains(holder) || now - lease.made < grace) return false;
+    store::release_lease(store_, holder_of(reader->name, holder));
+    return true;
+  });
+  return answer;
+}
+
+template <typename Request, typename Answer>
+std::string StoreWriter::answer_to(const std::string& body, Answer (StoreWriter::*method)(const Request&)) {
+  Answer answer;
+  try {
+    Request request;
+    if (!request.ParseFromString(body)) fail(ErrorKind::invalid_input, "the request cannot be read");
+    answer = (this->*method)(request);
+  } catch (const std::exception& exception) {
+    answer = Answer();
+    *answer.mutable_failure() = failure_message(to_error(exception));
+  }
+  return answer.SerializeAsString();
+}
+
+ServerResponse StoreWriter::answer(const ServerRequest& request, const Secret& key) {
+  ServerResponse response{.content_type = "application/protobuf"};
+  if (request.path == shared_hello)
+    response.body = answer_to(request.body, &StoreWriter::hello);
+  else if (request.path == shared_realise)
+    response.body = answer_to(request.body, &StoreWriter::realise);
+  else if (request.path == shared_leases)
+    response.body = answer_to(request.body, &StoreWriter::leases);
+  else
+    fail(ErrorKind::not_found, "readers are not given '{}'", request.path);
+  const auto proof = request.headers.find("authorization");
+  response.headers[shared_proof_field] =
+      store::make_answer_proof(key, proof == request.headers.end() ? "" : proof->second, response.body);
+  return response;
+}
+
+void StoreWriter::sweep() {
+  const std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  std::erase_if(jobs_, [&](const auto& entry) {
+    const std::lock_guard guard(entry.second->mutex);
+    return entry.second->is_over() && now - entry.second->asked.load() > silence;
+  });
+  const size_t before = readers_.size();
+  std::erase_if(readers_, [&](const auto& entry) {
+    const Reader& reader = *entry.second;
+    if (now - reader.last_heard <= options_.lease_time) return false;
+    for (const auto& [holder, lease] : reader.leases)
+      store::release_lease(store_, holder_of(reader.name, holder));
+    std::error_code error;
+    fs::remove(directory_ / reader.name, error);
+    log::warning("the node {} was not heard of for {} s: its {} leases have ended", reader.name,
+                 options_.lease_time.count(), reader.leases.size());
+    return true;
+  });
+  if (readers_.size() != before) options_.readers(readers_.size());
+}
+
+}  // namespace flox::node
