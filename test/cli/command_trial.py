@@ -163,7 +163,7 @@ class Case:
     already  what the command may say if it is run again after it has done its work
     remote   the catalog's data is part of what changes
     may      names (regular expression) that differ from run to run: in them a part is random
-    turns_back  run again, it takes back what it has done
+    turns_back  run again, it takes back what it has done, or does it once more
     damaged  the store is damaged before
     stays    processes (regular expression) that the command leaves on purpose
     without  what is not tried: killed, without_room, beside

@@ -69,7 +69,7 @@ def main():
     lock = threading.Lock()
 
     def work(number):
-        world = World(os.path.join(directory, str(number)), at_call)
+        world = worlds[number]
         make_base(world)
         world.save("base")
         while True:
@@ -91,13 +91,14 @@ def main():
                 if failure:
                     failures.append(failure)
                     print(f"  {failure}", flush=True)
-        world.stop_catalog()
 
     def guarded(number):
         try:
             work(number)
         except Exception:  # of the test itself
             failures.append(traceback.format_exc())
+        finally:
+            worlds[number].stop_catalog()
 
     if not only:
         world = World(os.path.join(directory, "reading"), at_call)
@@ -106,7 +107,8 @@ def main():
         print(f"{'✘' if complaints else '✔'} commands that change nothing: {runs} runs", *complaints, sep="\n  ", flush=True)
         failures += complaints
 
-    workers = [threading.Thread(target=guarded, args=(number,)) for number in range(int(os.environ.get("WORKERS", "2")))]
+    worlds = [World(os.path.join(directory, str(number)), at_call) for number in range(int(os.environ.get("WORKERS", "2")))]
+    workers = [threading.Thread(target=guarded, args=(number,)) for number in range(len(worlds))]
     for worker in workers:
         worker.start()
     for worker in workers:
