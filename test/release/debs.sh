@@ -100,7 +100,7 @@ quiet apt-get -q -y remove "${PACKAGES[@]}"
 equal "$(in_debian cat /etc/default/flox-catalog)" 'FLOX_CATALOG_OPTIONS="--listen 127.0.0.1:8591"'
 equal "$(in_debian cat /etc/flox/registry.key)" key
 in_debian sh -c '! command -v flox' || die "flox is still there"
-quiet apt-get -q -y purge "${PACKAGES[@]}"
+quiet dpkg --purge "${PACKAGES[@]}"
 files >"$work/after"
 diff "$work/before" "$work/after" || die "purging left something"
 
