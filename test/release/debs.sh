@@ -92,7 +92,7 @@ quiet sh -c 'for package in floxd flox-catalog; do /var/lib/dpkg/info/$package.p
 step "a node that is set up from the packages uses their programs as they are"
 in_debian sh -c 'mkdir -p /etc/containerd && containerd config default >/etc/containerd/config.toml && flox node install --prefix /usr --dry-run' >"$work/plan" 2>&1 || { cat "$work/plan" >&2; die "no installation can be planned"; }
 ! grep -E '^\+\+\+ .*(/usr/local|/usr/bin|/usr/share)' "$work/plan" || die "an installation would copy what the packages have brought"
-grep -qF /usr/bin/containerd-shim-flox-v1 "$work/plan" || die "containerd would not use the shim of the package"
+grep -qE '/usr/bin/containerd-shim-flox-v1|io\.containerd\.flox\.v1' "$work/plan" || die "containerd would not get the handler"  # by path, or in containerd's PATH
 
 step "removed, what the operator wrote stays; purged, nothing does"
 in_debian sh -c 'rm -r /etc/containerd; mkdir -p /var/lib/flox/trust /etc/flox/trust/acme /var/lib/private/flox-catalog; echo key >/etc/flox/registry.key; ln -s private/flox-catalog /var/lib/flox-catalog'
@@ -100,7 +100,7 @@ quiet apt-get -q -y remove "${PACKAGES[@]}"
 equal "$(in_debian cat /etc/default/flox-catalog)" 'FLOX_CATALOG_OPTIONS="--listen 127.0.0.1:8591"'
 equal "$(in_debian cat /etc/flox/registry.key)" key
 in_debian sh -c '! command -v flox' || die "flox is still there"
-quiet apt-get -q -y purge "${PACKAGES[@]}"
+quiet dpkg --purge "${PACKAGES[@]}"
 files >"$work/after"
 diff "$work/before" "$work/after" || die "purging left something"
 
