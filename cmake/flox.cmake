@@ -19,11 +19,12 @@ function(flox_library name)
 endfunction()
 
 # A unit test program NAME_test from SOURCES and from every FILE_test.cc below the FOLDERS; without either, from every one below
-# this directory. Each of its cases is a test unit/NAME/SUITE.CASE with the labels unit and NAME.
+# this directory. Each of its cases is a test unit/NAME/SUITE.CASE with the labels unit and NAME. UNITY: the sources
+# are compiled several at a time (unity.cmake, TOGETHER), with -O1, which takes the compiler a fifth less time.
 include(GoogleTest)
 add_custom_target(unit_tests)
 function(flox_test name)
-  cmake_parse_arguments(A "" "" "FOLDERS;SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "UNITY" "" "FOLDERS;SOURCES;LIBS" ${ARGN})
   if(NOT A_FOLDERS AND NOT A_SOURCES)
     set(A_FOLDERS .)
   endif()
@@ -31,14 +32,23 @@ function(flox_test name)
     file(GLOB_RECURSE found RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS ${folder}/*_test.cc)
     list(APPEND A_SOURCES ${found})
   endforeach()
-  add_executable(${name}_test ${A_SOURCES})
-  target_link_libraries(${name}_test PRIVATE ${A_LIBS} GTest::gmock GTest::gtest_main)
-  # Only these see the directory: elsewhere it would make every object differ from checkout to checkout.
+  add_executable(${name}_test)
+  # Only those that read this directory see its name: elsewhere it would make every object differ from checkout to checkout.
   foreach(source ${A_SOURCES})
-    if(source MATCHES "(format_pages|settings_page)_test.cc$")
+    file(STRINGS ${source} reads_sources REGEX "FLOX_SOURCE_DIR|testing/format_page\\.h" LIMIT_COUNT 1)
+    if(reads_sources)
+      target_sources(${name}_test PRIVATE ${source})
       set_source_files_properties(${source} PROPERTIES COMPILE_DEFINITIONS FLOX_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+      list(REMOVE_ITEM A_SOURCES ${source})
     endif()
   endforeach()
+  if(A_UNITY)
+    target_unity_sources(${name}_test TOGETHER ${A_SOURCES})
+    target_compile_options(${name}_test PRIVATE $<$<CONFIG:Release>:-O1>)
+  else()
+    target_sources(${name}_test PRIVATE ${A_SOURCES})
+  endif()
+  target_link_libraries(${name}_test PRIVATE ${A_LIBS} GTest::gmock GTest::gtest_main)
   set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
   gtest_discover_tests(${name}_test TEST_PREFIX unit/${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "unit;${name}" TIMEOUT 600)

@@ -14,7 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const Secret key(std::string(32, 'k'));
+const Secret group_key(std::string(32, 'k'));
 
 // A node's floxd, as its peers see it, and its store.
 class PeerNode {
@@ -23,8 +23,9 @@ class PeerNode {
       : store_(root),
         shared_(root / "private-paths",
                 [this](std::string_view digest) { return store_.find(digest).has_value(); }),
-        server_(store_, shared_,
-                {.key = key, .transfers = transfers, .sent = [this](uint64_t bytes) { sent_ += bytes; }}),
+        server_(
+            store_, shared_,
+            {.key = group_key, .transfers = transfers, .sent = [this](uint64_t bytes) { sent_ += bytes; }}),
         http_({.max_body = largest_peer_question,
                .admit = [this](const ServerRequest& request) { server_.admit(request); }},
               [this](const ServerRequest& request) { return server_.answer(request); }) {}
@@ -44,7 +45,7 @@ class PeerNode {
 
 class PeerServerTest : public RealiseTest {
  protected:
-  PeerServerTest() { write_file(key_file(), key.reveal(), 0600); }
+  PeerServerTest() { write_file(key_file(), group_key.reveal(), 0600); }
   fs::path key_file() const { return temp_.path() / "peers.key"; }
   RealiseOptions with_peer(PeerNode& self, const std::string& address, std::vector<std::string> caches) {
     RealiseOptions options{.caches = std::move(caches)};
@@ -140,31 +141,32 @@ TEST_F(PeerServerTest, whoever_lacks_the_key_gets_one_answer_to_everything) {
 }
 
 TEST_F(PeerServerTest, a_proof_that_was_sent_to_another_node_is_none) {
-  EXPECT_EQ(ask(one_, key, "/peer/has", "", two_.address()).status, 403);
-  EXPECT_EQ(ask(one_, key, "/peer/has", "", one_.address()).status, 200);
+  EXPECT_EQ(ask(one_, group_key, "/peer/has", "", two_.address()).status, 403);
+  EXPECT_EQ(ask(one_, group_key, "/peer/has", "", one_.address()).status, 200);
 }
 
 TEST_F(PeerServerTest, answers_nothing_but_paths_to_who_has_the_key) {
   realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
   const std::string name = peer_name(info(one_.store()));
-  EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n" + std::string(32, 'a') + name.substr(32) + "\n").body,
-              HasSubstr("\nh-\n"));
-  EXPECT_EQ(ask(one_, key, "/nar/" + name + ".nar").body.size(), info(one_.store()).nar_size);
-  EXPECT_EQ(ask(one_, key, "/peer/has", "nonsense\n").status, 400);
+  EXPECT_THAT(
+      ask(one_, group_key, "/peer/has", name + "\n" + std::string(32, 'a') + name.substr(32) + "\n").body,
+      HasSubstr("\nh-\n"));
+  EXPECT_EQ(ask(one_, group_key, "/nar/" + name + ".nar").body.size(), info(one_.store()).nar_size);
+  EXPECT_EQ(ask(one_, group_key, "/peer/has", "nonsense\n").status, 400);
   for (const std::string& path :
        {"/" + name.substr(0, 32) + ".ls", std::string("/nar/x.nar"), std::string("/nix-cache-info"),
         "/nar/" + name + ".nar.zst", std::string("/")})
-    EXPECT_EQ(ask(one_, key, path).status, 404) << path;
+    EXPECT_EQ(ask(one_, group_key, path).status, 404) << path;
 }
 
 TEST_F(PeerServerTest, a_peer_that_asks_too_often_is_told_to_come_later) {
   int busy = 0;
-  PeerServer server(one_.store(), one_.shared(), {.key = key, .questions = 3, .busy = [&] { ++busy; }});
+  PeerServer server(one_.store(), one_.shared(), {.key = group_key, .questions = 3, .busy = [&] { ++busy; }});
   const auto ask_from = [&](const std::string& peer) {
     ServerRequest request{.method = "POST", .path = "/peer/has", .peer = peer, .local = "127.0.0.1:1"};
-    request.headers["authorization"] =
-        make_peer_proof(key, {.method = "POST", .path = "/peer/has", .to = "127.0.0.1:1", .body = sha256("")},
-                        std::chrono::system_clock::now());
+    request.headers["authorization"] = make_peer_proof(
+        group_key, {.method = "POST", .path = "/peer/has", .to = "127.0.0.1:1", .body = sha256("")},
+        std::chrono::system_clock::now());
     try {
       return server.answer(request).status;
     } catch (const StatusError& error) {
@@ -185,13 +187,13 @@ TEST_F(PeerServerTest, gives_what_is_fetched_before_it_is_in_the_store) {
   SharedPaths::Realisation realisation(one_.shared(), false);
   realisation.plan(staged);
   const std::string name = peer_name(staged);
-  EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n").body, HasSubstr("\np\n"));
-  EXPECT_EQ(ask(one_, key, "/nar/" + name + ".nar").status, 404);
+  EXPECT_THAT(ask(one_, group_key, "/peer/has", name + "\n").body, HasSubstr("\np\n"));
+  EXPECT_EQ(ask(one_, group_key, "/nar/" + name + ".nar").status, 404);
   realisation.fetching(staged);
-  EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n").body, HasSubstr("\nf\n"));
+  EXPECT_THAT(ask(one_, group_key, "/peer/has", name + "\n").body, HasSubstr("\nf\n"));
   realisation.present(staged, publisher.real_path(*app_));
-  EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n").body, HasSubstr("\nh\n"));
-  EXPECT_EQ(sha256(ask(one_, key, "/nar/" + name + ".nar").body), staged.nar_hash);
+  EXPECT_THAT(ask(one_, group_key, "/peer/has", name + "\n").body, HasSubstr("\nh\n"));
+  EXPECT_EQ(sha256(ask(one_, group_key, "/nar/" + name + ".nar").body), staged.nar_hash);
 }
 
 TEST_F(PeerServerTest, a_peer_that_gives_other_contents_is_not_believed_and_known_for_it) {
