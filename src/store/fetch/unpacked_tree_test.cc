@@ -146,12 +146,14 @@ TEST_F(UnpackedTreeTest, a_directory_with_more_names_than_the_nar_can_have_is_no
 }
 
 TEST_F(UnpackedTreeTest, a_directory_whose_names_fill_the_memory_is_not_read_to_its_end) {
+  // In memory, where links cost a fifth of what they cost on a disk.
+  const TempDir memory("flox-", ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "");
   const std::string long_name(240, 'n');
   for (int i = 0; i < 120'000; ++i)
-    ASSERT_EQ(::symlink("x", (tree_ / (long_name + std::to_string(i))).c_str()), 0);
+    ASSERT_EQ(::symlink("x", (memory.path() / (long_name + std::to_string(i))).c_str()), 0);
   info_.nar_size = uint64_t{4} << 30;  // as its author has signed it
   try {
-    verify_unpacked(tree_, info_);
+    verify_unpacked(memory.path(), info_);
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("more names than fit into"));
