@@ -57,6 +57,7 @@ template class SPDLOG_API spdlog::sinks::ansicolor_stderr_sink<spdlog::details::
   set(FLOX_FMT_SOURCE ${sources}/fmt.cc)
   add_library(flox_static_cxx_objects OBJECT ${sources}/fmt.cc ${sources}/spdlog.cc)
   target_compile_options(flox_static_cxx_objects PRIVATE -w)
+  flox_cold(flox_static_cxx_objects)
   target_link_libraries(flox_static_cxx_objects PRIVATE spdlog::spdlog fmt::fmt)
   # As objects, and as a whole archive, they come before the shared ones, which --as-needed leaves out then.
   target_sources(flox_static_cxx INTERFACE $<TARGET_OBJECTS:flox_static_cxx_objects>)

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 constexpr const char* web = "/nix/store/00000000000000000000000000000000-web";
 constexpr const char* other = "/nix/store/11111111111111111111111111111111-other";
 
-PackageBuild build(std::string version, const char* path = web) {
+PackageBuild build_at(std::string version, const char* path = web) {
   PackageBuild made;
   made.name = "web";
   made.version = std::move(version);
@@ -99,7 +99,7 @@ class AnswerVerifierTest : public testing::Test {
 
 TEST_F(AnswerVerifierTest, what_a_trusted_owner_has_signed_passes_and_says_whose_it_is) {
   trust_owner();
-  const Origin origin = check(answer(build("1.0"), {build("1.0")}));
+  const Origin origin = check(answer(build_at("1.0"), {build_at("1.0")}));
   ASSERT_TRUE(origin.has_value());
   EXPECT_EQ(origin->owner, "acme");
   EXPECT_THAT(to_string(origin), HasSubstr("alice-1"));
@@ -109,7 +109,7 @@ TEST_F(AnswerVerifierTest, what_a_trusted_owner_has_signed_passes_and_says_whose
 
 TEST_F(AnswerVerifierTest,
        what_nobody_has_signed_or_nobody_trusts_is_refused_unless_that_is_allowed_and_said) {
-  Resolved bare = answer(build("1.0"), {build("1.0")});
+  Resolved bare = answer(build_at("1.0"), {build_at("1.0")});
   EXPECT_THAT(refusal([&] { check(bare); }), HasSubstr("its owner acme is not trusted here"));
   bare.evidence.reset();
   EXPECT_THAT(refusal([&] { check(bare); }), HasSubstr("no owner has signed it"));
@@ -129,7 +129,7 @@ TEST_F(AnswerVerifierTest,
 TEST_F(AnswerVerifierTest, what_a_trusted_owner_has_signed_otherwise_is_refused_even_if_unsigned_is_allowed) {
   trust_owner();
   settings_.allow_unsigned = true;
-  EXPECT_THAT(refusal([&] { check(answer(build("1.0", other), {build("1.0")})); }),
+  EXPECT_THAT(refusal([&] { check(answer(build_at("1.0", other), {build_at("1.0")})); }),
               HasSubstr("has other store paths than acme has signed"));
   Pushed environment = pushed();
   environment.manifest = "another";
@@ -140,33 +140,33 @@ TEST_F(AnswerVerifierTest, what_a_trusted_owner_has_signed_otherwise_is_refused_
 
 TEST_F(AnswerVerifierTest, an_older_version_is_no_answer_unless_it_is_asked_for) {
   trust_owner();
-  const std::vector<PackageBuild> builds = {build("1.0"), build("2.0", other)};
-  EXPECT_THAT(refusal([&] { check(answer(build("1.0"), builds)); }),
+  const std::vector<PackageBuild> builds = {build_at("1.0"), build_at("2.0", other)};
+  EXPECT_THAT(refusal([&] { check(answer(build_at("1.0"), builds)); }),
               HasSubstr("acme has signed version 2.0"));
-  EXPECT_TRUE(check(answer(build("1.0"), builds), "1.0").has_value());
-  EXPECT_THAT(refusal([&] { check(answer(build("1.0"), builds), "^3"); }),
+  EXPECT_TRUE(check(answer(build_at("1.0"), builds), "1.0").has_value());
+  EXPECT_THAT(refusal([&] { check(answer(build_at("1.0"), builds), "^3"); }),
               HasSubstr("nothing that acme has signed"));
 }
 
 TEST_F(AnswerVerifierTest, another_package_another_id_and_a_missing_output_are_refused) {
   trust_owner();
-  PackageBuild two = build("1.0");
+  PackageBuild two = build_at("1.0");
   two.outputs.emplace("dev", nix::StorePath::parse(other));
   EXPECT_THAT(refusal([&] { check(answer(two, {two})); }), HasSubstr("other store paths"));  // installs "out"
-  Resolved renamed = answer(build("1.0"), {build("1.0")});
+  Resolved renamed = answer(build_at("1.0"), {build_at("1.0")});
   renamed.package.install_id = "x";
   refusal([&] { check(renamed); });
-  renamed = answer(build("1.0"), {build("1.0")});
+  renamed = answer(build_at("1.0"), {build_at("1.0")});
   renamed.package.attr_path = "wep";
   refusal([&] { check(renamed); });
 }
 
 TEST_F(AnswerVerifierTest, a_yanked_version_is_for_who_names_it_and_is_warned_of) {
   trust_owner();
-  const std::vector<PackageBuild> builds = {build("1.0"), build("2.0", other)};
-  EXPECT_TRUE(check(answer(build("1.0"), builds, "it leaks")).has_value());
+  const std::vector<PackageBuild> builds = {build_at("1.0"), build_at("2.0", other)};
+  EXPECT_TRUE(check(answer(build_at("1.0"), builds, "it leaks")).has_value());
   EXPECT_TRUE(warnings_.empty());
-  EXPECT_TRUE(check(answer(build("2.0", other), builds, "it leaks"), "2.0").has_value());
+  EXPECT_TRUE(check(answer(build_at("2.0", other), builds, "it leaks"), "2.0").has_value());
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("it leaks")));
 }
 
@@ -194,9 +194,9 @@ class KeptAnswerTest : public AnswerVerifierTest {
 };
 
 TEST_F(KeptAnswerTest, what_was_verified_once_passes_when_it_has_expired_and_is_no_longer_the_newest) {
-  const Resolved first = answer(build("1.0"), {build("1.0")});
+  const Resolved first = answer(build_at("1.0"), {build_at("1.0")});
   ASSERT_TRUE(check(first).has_value());
-  ASSERT_TRUE(check(answer(build("2.0", other), {build("1.0"), build("2.0", other)})).has_value());
+  ASSERT_TRUE(check(answer(build_at("2.0", other), {build_at("1.0"), build_at("2.0", other)})).has_value());
   EXPECT_THAT(refusal([&] { check(first); }), HasSubstr("seen here before"));
   owner_.now += std::chrono::days(2'000);
   const Origin origin = check_kept(first);
@@ -208,22 +208,22 @@ TEST_F(KeptAnswerTest, what_was_verified_once_passes_when_it_has_expired_and_is_
 }
 
 TEST_F(KeptAnswerTest, another_answer_than_was_signed_is_refused_all_the_same) {
-  Resolved given = answer(build("1.0", other), {build("1.0")});
+  Resolved given = answer(build_at("1.0", other), {build_at("1.0")});
   EXPECT_THAT(refusal([&] { check_kept(given); }), HasSubstr("other store paths"));
-  given = answer(build("1.0"), {build("1.0"), build("2.0", other)});
+  given = answer(build_at("1.0"), {build_at("1.0"), build_at("2.0", other)});
   EXPECT_THAT(refusal([&] { check_kept(given); }), HasSubstr("has signed version 2.0"));
   Pushed environment = pushed();
   environment.manifest = "another";
   EXPECT_THAT(refusal([&] { verifier().check_kept(environment, latest_, {}); }),
               HasSubstr("is not what acme has signed"));
   environment = pushed();
-  environment.evidence->name_file = answer(build("1.0"), {build("1.0")}).evidence->name_file;
+  environment.evidence->name_file = answer(build_at("1.0"), {build_at("1.0")}).evidence->name_file;
   EXPECT_THAT(refusal([&] { verifier().check_kept(environment, latest_, {}); }),
               HasSubstr("was kept instead"));
 }
 
 TEST_F(KeptAnswerTest, what_only_a_revoked_key_has_signed_is_refused_once_that_is_known_here) {
-  const Resolved given = answer(build("1.0"), {build("1.0")});
+  const Resolved given = answer(build_at("1.0"), {build_at("1.0")});
   const Pushed environment = pushed();
   ASSERT_TRUE(check_kept(given).has_value());
   owner_.targets = {};
@@ -242,7 +242,7 @@ TEST_F(KeptAnswerTest, what_only_a_revoked_key_has_signed_is_refused_once_that_i
 }
 
 TEST_F(KeptAnswerTest, an_owner_or_a_package_that_is_no_longer_trusted_here_is_refused) {
-  const Resolved given = answer(build("1.0"), {build("1.0")});
+  const Resolved given = answer(build_at("1.0"), {build_at("1.0")});
   trust::TrustStore(settings_.trust_dir, settings_.trust_state_dir)
       .accept(owner_.owner, {owner_.root_text()}, {"other-*"});
   refusal([&] { check_kept(given); });
@@ -251,13 +251,13 @@ TEST_F(KeptAnswerTest, an_owner_or_a_package_that_is_no_longer_trusted_here_is_r
 }
 
 TEST_F(KeptAnswerTest, a_yank_that_is_known_here_is_warned_of_and_a_build_that_was_withdrawn_refused) {
-  const Resolved given = answer(build("1.0"), {build("1.0")});
-  const Resolved yanked = answer(build("1.0"), {build("1.0")}, "it leaks");
+  const Resolved given = answer(build_at("1.0"), {build_at("1.0")});
+  const Resolved yanked = answer(build_at("1.0"), {build_at("1.0")}, "it leaks");
   const Origin origin = check_kept(given, {.targets = {}, .name_file = yanked.evidence->name_file});
   ASSERT_TRUE(origin.has_value());
   EXPECT_EQ(origin->yanked, "it leaks");
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("it leaks")));
-  const Resolved others = answer(build("2.0", other), {build("2.0", other)});
+  const Resolved others = answer(build_at("2.0", other), {build_at("2.0", other)});
   EXPECT_THAT(refusal([&] { check_kept(given, {.targets = {}, .name_file = others.evidence->name_file}); }),
               HasSubstr("has no such build"));
   // An older file than the answer's own says nothing, and neither does one of a stranger.
@@ -267,7 +267,7 @@ TEST_F(KeptAnswerTest, a_yank_that_is_known_here_is_warned_of_and_a_build_that_w
 }
 
 TEST_F(KeptAnswerTest, what_nobody_has_signed_passes_only_while_that_is_allowed) {
-  Resolved bare = answer(build("1.0"), {build("1.0")});
+  Resolved bare = answer(build_at("1.0"), {build_at("1.0")});
   bare.evidence.reset();
   refusal([&] { check_kept(bare); });
   settings_.allow_unsigned = true;

@@ -13,7 +13,7 @@ using testing::HasSubstr;
 using testing::Key;
 using testing::UnorderedElementsAre;
 
-std::string complaint(const std::string& services) {
+std::string complaint_about(const std::string& services) {
   try {
     Manifest::parse("version = 1\n" + services, "manifest.toml");
     return "nothing";
@@ -50,30 +50,31 @@ systems = ["aarch64-darwin"]
 }
 
 TEST(Services, that_are_wrong_are_refused_with_their_place) {
-  EXPECT_THAT(complaint("services = 1"), HasSubstr("manifest.toml:2:12: [services] must be a table"));
-  EXPECT_THAT(complaint("[services]\nauto-start = 1"),
+  EXPECT_THAT(complaint_about("services = 1"), HasSubstr("manifest.toml:2:12: [services] must be a table"));
+  EXPECT_THAT(complaint_about("[services]\nauto-start = 1"),
               HasSubstr("manifest.toml:3:14: [services] auto-start must be"));
-  EXPECT_THAT(complaint("[services]\nauto-strat = true"),
+  EXPECT_THAT(complaint_about("[services]\nauto-strat = true"),
               HasSubstr("manifest.toml:3:14: [services] auto-strat must be a table"));
-  EXPECT_THAT(complaint("[services.a]"), HasSubstr("needs a command"));
-  EXPECT_THAT(complaint("[services.a]\ncommand = 1"),
+  EXPECT_THAT(complaint_about("[services.a]"), HasSubstr("needs a command"));
+  EXPECT_THAT(complaint_about("[services.a]\ncommand = 1"),
               HasSubstr("manifest.toml:3:11: [services] a.command must be"));
-  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nvar.A = '1'"),
+  EXPECT_THAT(complaint_about("[services.a]\ncommand = 'x'\nvar.A = '1'"),
               HasSubstr("unknown key 'var' in [services] a"));
-  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nvars.A = 1"),
+  EXPECT_THAT(complaint_about("[services.a]\ncommand = 'x'\nvars.A = 1"),
               HasSubstr("[services] a.vars.A must be a string"));
-  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nvars.'A=B' = '1'"), HasSubstr("cannot be a variable"));
+  EXPECT_THAT(complaint_about("[services.a]\ncommand = 'x'\nvars.'A=B' = '1'"),
+              HasSubstr("cannot be a variable"));
   EXPECT_THAT(
-      complaint("[services.a]\ncommand = 'x'\nis-daemon = true"),
+      complaint_about("[services.a]\ncommand = 'x'\nis-daemon = true"),
       HasSubstr("manifest.toml:4:13: [services] a: a service with is-daemon = true needs shutdown.command"));
-  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nshutdown.comand = ''"),
+  EXPECT_THAT(complaint_about("[services.a]\ncommand = 'x'\nshutdown.comand = ''"),
               HasSubstr("unknown key 'comand'"));
-  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nsystems = 'x'"),
+  EXPECT_THAT(complaint_about("[services.a]\ncommand = 'x'\nsystems = 'x'"),
               HasSubstr("must be a list of strings"));
   for (const char* name : {"../a", "a/b", "-n", ".a", " a", "a ", "a\tb", ""})
-    EXPECT_THAT(complaint(fmt::format("[services.'{}']\ncommand = 'x'", name)),
+    EXPECT_THAT(complaint_about(fmt::format("[services.'{}']\ncommand = 'x'", name)),
                 HasSubstr("cannot name a service"));
-  EXPECT_EQ(complaint("[services.'with space']\ncommand = 'x'"), "nothing");  // as Flox has them
+  EXPECT_EQ(complaint_about("[services.'with space']\ncommand = 'x'"), "nothing");  // as Flox has them
 }
 
 TEST(Services, say_what_they_wait_for_and_how_they_end) {
@@ -109,16 +110,18 @@ TEST(Services, keep_what_flox_puts_into_systemds_units) {
   EXPECT_TRUE(services_of("[services.a]\ncommand = 'x'\nsystemd.service = { restart = 'Always' }\n"
                           "[services.a.systemd.unit]\nafter = ['network.target']\n")
                   .by_name.contains("a"));
-  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nsystemd = 'x'"),
+  EXPECT_THAT(complaint_about("[services.a]\ncommand = 'x'\nsystemd = 'x'"),
               HasSubstr("manifest.toml:4:11: [services] a.systemd must be a table"));
-  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nsystemd.service = 'x'"),
+  EXPECT_THAT(complaint_about("[services.a]\ncommand = 'x'\nsystemd.service = 'x'"),
               HasSubstr("[services] a.systemd.service must be a table"));
-  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nsystemd.sevice.restart = 'No'"),
+  EXPECT_THAT(complaint_about("[services.a]\ncommand = 'x'\nsystemd.sevice.restart = 'No'"),
               HasSubstr("unknown key 'sevice' in [services] a.systemd"));
 }
 
 TEST(Services, that_wait_for_what_never_comes_or_end_in_no_way_are_refused) {
-  const auto one = [](const std::string& rest) { return complaint("[services.a]\ncommand = 'x'\n" + rest); };
+  const auto one = [](const std::string& rest) {
+    return complaint_about("[services.a]\ncommand = 'x'\n" + rest);
+  };
   EXPECT_THAT(one("depends-on = ['b']"),
               HasSubstr("manifest.toml:4:14: [services] a.depends-on must be a table"));
   EXPECT_THAT(one("depends-on.b = 'process_started'"),

@@ -13,7 +13,7 @@
 namespace flox {
 namespace {
 
-std::string error_of(const fs::path& path) {
+std::string error_at(const fs::path& path) {
   try {
     read_secret_file(path);
   } catch (const Error& error) {
@@ -33,7 +33,7 @@ TEST(Secret, AFileThatOthersMayReadIsRefusedWithTheMend) {
   const fs::path file = dir.path() / "token";
   for (const unsigned mode : {0640U, 0604U, 0620U, 0601U}) {
     write_file(file, "abc\n", mode);
-    EXPECT_THAT(error_of(file), testing::HasSubstr("Run 'chmod 600 " + file.string() + "'.")) << mode;
+    EXPECT_THAT(error_at(file), testing::HasSubstr("Run 'chmod 600 " + file.string() + "'.")) << mode;
   }
 }
 
@@ -52,7 +52,7 @@ TEST(Secret, OfRootsMayBeReadByTheGroupThatRootChoseAndByNobodyElse) {
     const pid_t child = ::fork();
     if (child == 0) {
       if (::setgroups(0, nullptr) != 0 || ::setgid(user) != 0 || ::setuid(user) != 0) ::_exit(9);
-      const std::string result = error_of(file);
+      const std::string result = error_at(file);
       ::_exit(result == "accepted" ? 0 : result.find("Run 'chmod") != std::string::npos ? 1 : 2);
     }
     int status = 0;
@@ -68,13 +68,13 @@ TEST(Secret, OfRootsMayBeReadByTheGroupThatRootChoseAndByNobodyElse) {
 
 TEST(Secret, WhatIsNoFileOrEmptyOrHugeIsRefused) {
   const TempDir dir;
-  EXPECT_THAT(error_of(dir.path()), testing::HasSubstr("not a regular file"));
+  EXPECT_THAT(error_at(dir.path()), testing::HasSubstr("not a regular file"));
   ASSERT_EQ(::mkfifo((dir.path() / "fifo").c_str(), 0600), 0);
-  EXPECT_THAT(error_of(dir.path() / "fifo"), testing::HasSubstr("not a regular file"));
+  EXPECT_THAT(error_at(dir.path() / "fifo"), testing::HasSubstr("not a regular file"));
   write_file(dir.path() / "empty", "\n", 0600);
-  EXPECT_THAT(error_of(dir.path() / "empty"), testing::HasSubstr("it is empty"));
+  EXPECT_THAT(error_at(dir.path() / "empty"), testing::HasSubstr("it is empty"));
   write_file(dir.path() / "huge", std::string(70'000, 'x'), 0600);
-  EXPECT_THAT(error_of(dir.path() / "huge"), testing::HasSubstr("more than 65536 bytes"));
+  EXPECT_THAT(error_at(dir.path() / "huge"), testing::HasSubstr("more than 65536 bytes"));
 }
 
 TEST(Secret, ComparesWhole) {

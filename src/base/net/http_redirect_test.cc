@@ -19,7 +19,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr BodyLimit limit(1 << 20);
+constexpr BodyLimit small_body(1 << 20);
 
 // A server that redirects "/to?URL" and answers "/here" with the request's headers.
 class Redirecting {
@@ -74,7 +74,7 @@ HttpRequest with_secrets(std::string url) {
                       {"Cookie", "s3cret"},
                       {"Range", "bytes=0-"}},
           .bearer = Secret("s3cret"),
-          .max_body = limit};
+          .max_body = small_body};
 }
 
 std::string through_pool(HttpRequest request) {
@@ -109,7 +109,7 @@ TEST(Redirect, to_another_origin_takes_no_secret_along) {
   }
   HttpRequest request{.url = server.url("/to"),
                       .login = Login{.user = "me", .password = Secret("s3cret")},
-                      .max_body = limit};
+                      .max_body = small_body};
   EXPECT_THAT(HttpClient().send(request).body, Not(HasSubstr("authorization")));
   EXPECT_TRUE(HttpClient().send(request).is_foreign);
 }
@@ -126,7 +126,7 @@ TEST(Redirect, of_other_methods_is_an_answer) {
   server.leads_to(other.url("/here"));
   for (const char* method : {"POST", "PUT", "DELETE"})
     EXPECT_EQ(HttpClient()
-                  .send({.method = method, .url = server.url("/to"), .body = "x", .max_body = limit})
+                  .send({.method = method, .url = server.url("/to"), .body = "x", .max_body = small_body})
                   .status,
               307);
   EXPECT_EQ(other.requests(), 0);
@@ -134,10 +134,10 @@ TEST(Redirect, of_other_methods_is_an_answer) {
 
 TEST(Redirect, a_loop_ends) {
   Redirecting server;
-  EXPECT_THAT(refusal_of([&] { HttpClient().send({.url = server.url("/loop"), .max_body = limit}); }),
+  EXPECT_THAT(refusal_of([&] { HttpClient().send({.url = server.url("/loop"), .max_body = small_body}); }),
               HasSubstr("redirects more than 5 times"));
   EXPECT_EQ(server.requests(), 6);
-  EXPECT_THAT(refusal_of([&] { through_pool({.url = server.url("/loop"), .max_body = limit}); }),
+  EXPECT_THAT(refusal_of([&] { through_pool({.url = server.url("/loop"), .max_body = small_body}); }),
               HasSubstr("redirects more than 5 times"));
 }
 
@@ -147,16 +147,16 @@ TEST(Redirect, to_link_local_addresses_and_with_a_login_is_refused) {
                              "http://2852039166/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/",
                              "http://[fd00:ec2::254]/", "http://100.100.100.200/", "//169.254.169.254/x"}) {
     server.leads_to(target);
-    EXPECT_THAT(refusal_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = limit}); }),
+    EXPECT_THAT(refusal_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = small_body}); }),
                 HasSubstr("link-local"))
         << target;
-    EXPECT_THAT(refusal_of([&] { through_pool({.url = server.url("/to"), .max_body = limit}); }),
+    EXPECT_THAT(refusal_of([&] { through_pool({.url = server.url("/to"), .max_body = small_body}); }),
                 HasSubstr("link-local"))
         << target;
   }
   server.leads_to("http://me:s3cret@127.0.0.1:1/");
   const std::string message =
-      refusal_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = limit}); });
+      refusal_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = small_body}); });
   EXPECT_THAT(message, HasSubstr("user or password"));
   EXPECT_THAT(message, Not(HasSubstr("s3cret")));
 }
@@ -166,7 +166,7 @@ TEST(Redirect, to_a_file_is_none) {
   for (const char* target : {"file:///etc/passwd", "gopher://127.0.0.1/x", "ftp://127.0.0.1/x"}) {
     server.leads_to(target);
     try {
-      EXPECT_EQ(HttpClient().send({.url = server.url("/to"), .max_body = limit}).status, 302) << target;
+      EXPECT_EQ(HttpClient().send({.url = server.url("/to"), .max_body = small_body}).status, 302) << target;
     } catch (const Error& error) {
       EXPECT_THAT(error.what(), HasSubstr("neither http nor https")) << target;
     }
@@ -175,12 +175,12 @@ TEST(Redirect, to_a_file_is_none) {
 
 TEST(Redirect, what_a_stranger_says_about_a_failure_is_not_repeated) {
   Redirecting server, other;
-  const Problem own = problem_of(HttpClient().send({.url = other.url("/problem"), .max_body = limit}));
+  const Problem own = problem_of(HttpClient().send({.url = other.url("/problem"), .max_body = small_body}));
   EXPECT_THAT(own.detail, HasSubstr("words of"));
   EXPECT_THAT(own.detail, Not(HasSubstr("\033")));
   EXPECT_LT(own.detail.size(), 320U);
   server.leads_to(other.url("/problem"));
-  const HttpResponse answer = HttpClient().send({.url = server.url("/to"), .max_body = limit});
+  const HttpResponse answer = HttpClient().send({.url = server.url("/to"), .max_body = small_body});
   EXPECT_EQ(answer.status, 404);
   EXPECT_EQ(problem_of(answer).detail, "");
 }

@@ -13,17 +13,17 @@ namespace {
 
 using std::chrono::seconds;
 
-seconds read(const std::string& text) { return retry_after({.headers = {{"retry-after", text}}}); }
+seconds seconds_in(const std::string& text) { return retry_after({.headers = {{"retry-after", text}}}); }
 
 TEST(RetryAfter, is_seconds_or_a_date_and_bounded) {
-  EXPECT_EQ(read("7"), seconds(7));
-  EXPECT_EQ(read("0"), seconds(0));
-  EXPECT_EQ(read("-5"), seconds(0));
-  EXPECT_EQ(read("999999999"), seconds(3600));
-  EXPECT_EQ(read("99999999999999999999999"), seconds(0));
-  EXPECT_EQ(read("Thu, 01 Jan 1970 00:00:10 GMT"), seconds(0));
-  EXPECT_EQ(read("Fri, 31 Dec 9999 23:59:59 GMT"), seconds(3600));
-  EXPECT_EQ(read("soon"), seconds(0));
+  EXPECT_EQ(seconds_in("7"), seconds(7));
+  EXPECT_EQ(seconds_in("0"), seconds(0));
+  EXPECT_EQ(seconds_in("-5"), seconds(0));
+  EXPECT_EQ(seconds_in("999999999"), seconds(3600));
+  EXPECT_EQ(seconds_in("99999999999999999999999"), seconds(0));
+  EXPECT_EQ(seconds_in("Thu, 01 Jan 1970 00:00:10 GMT"), seconds(0));
+  EXPECT_EQ(seconds_in("Fri, 31 Dec 9999 23:59:59 GMT"), seconds(3600));
+  EXPECT_EQ(seconds_in("soon"), seconds(0));
   EXPECT_EQ(retry_after({}), seconds(0));
 }
 

@@ -10,15 +10,15 @@
 namespace flox {
 namespace {
 
-struct Example : SettingGroup {
-  Example() : SettingGroup("Example") {}
+struct ExampleOptions : SettingGroup {
+  ExampleOptions() : SettingGroup("Example") {}
   Size room = declare(room, {.key = "example_room", .option = "--room", .help = "How much."}, {1 << 20});
   std::vector<std::string> names = declare(names, {.option = "--name", .help = "Who."});
   size_t people = declare(people, {.key = "example_people", .help = "How many."}, 2);
 };
 
 TEST(SettingOptions, set_the_settings_that_have_an_option) {
-  Example example;
+  ExampleOptions example;
   CLI::App app;
   add_setting_options(app, example);
   app.parse("--room 2G --name ada --name \"grace hopper\"");
@@ -28,7 +28,7 @@ TEST(SettingOptions, set_the_settings_that_have_an_option) {
 }
 
 TEST(SettingOptions, name_themselves_when_a_value_is_refused) {
-  Example example;
+  ExampleOptions example;
   CLI::App app;
   add_setting_options(app, example);
   try {
@@ -40,7 +40,7 @@ TEST(SettingOptions, name_themselves_when_a_value_is_refused) {
 }
 
 TEST(SettingOptions, show_what_the_setting_is_as_their_default) {
-  Example example;
+  ExampleOptions example;
   example.room = {3ULL << 30};
   CLI::App app;
   add_setting_options(app, example);

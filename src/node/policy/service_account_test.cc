@@ -22,7 +22,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 constexpr int64_t now = 1'800'000'000;
-const PodIdentity pod{"shop", "web-1", "11111111-2222-3333-4444-555555555555"};
+const PodIdentity web_pod{"shop", "web-1", "11111111-2222-3333-4444-555555555555"};
 
 std::string base64url(std::string_view bytes) {
   std::string text = to_base64(bytes);
@@ -83,8 +83,8 @@ json claims() {
   return {{"exp", now + 3600},
           {"sub", "system:serviceaccount:shop:checkout"},
           {"kubernetes.io",
-           {{"namespace", pod.pod_namespace},
-            {"pod", {{"name", pod.name}, {"uid", pod.uid}}},
+           {{"namespace", web_pod.pod_namespace},
+            {"pod", {{"name", web_pod.name}, {"uid", web_pod.uid}}},
             {"serviceaccount", {{"name", "checkout"}, {"uid", "x"}}}}}};
 }
 
@@ -94,7 +94,8 @@ class ServiceAccountTest : public testing::TestWithParam<const char*> {
     write_file(directory_.path() / "sa.pub", pem);
     return ServiceAccountKeys({(directory_.path() / "sa.pub").string()});
   }
-  std::string refusal(const ServiceAccountKeys& keys, const std::string& token, const PodIdentity& of = pod) {
+  std::string refusal(const ServiceAccountKeys& keys, const std::string& token,
+                      const PodIdentity& of = web_pod) {
     try {
       return "knows " + keys.account_in(token, of, now);
     } catch (const Error& error) {
@@ -108,8 +109,8 @@ class ServiceAccountTest : public testing::TestWithParam<const char*> {
 TEST_P(ServiceAccountTest, IsKnownFromATokenThatAKeyHasSignedForThePod) {
   const Issuer issuer(GetParam()), other(GetParam());
   const ServiceAccountKeys both = keys(other.public_key() + issuer.public_key());
-  EXPECT_EQ(both.account_in(issuer.token(claims()), pod, now), "checkout");
-  EXPECT_EQ(both.account_in(issuer.token(claims()) + "\n", pod, now), "checkout");
+  EXPECT_EQ(both.account_in(issuer.token(claims()), web_pod, now), "checkout");
+  EXPECT_EQ(both.account_in(issuer.token(claims()) + "\n", web_pod, now), "checkout");
   EXPECT_THAT(refusal(keys(other.public_key()), issuer.token(claims())),
               HasSubstr("none of service_account_keys"));
   EXPECT_THAT(refusal({}, issuer.token(claims())), HasSubstr("none of service_account_keys"));
@@ -118,8 +119,9 @@ TEST_P(ServiceAccountTest, IsKnownFromATokenThatAKeyHasSignedForThePod) {
 TEST_P(ServiceAccountTest, ATokenOfAnotherPodOrOfNoneOrThatIsOldSaysNothing) {
   const Issuer issuer(GetParam());
   const ServiceAccountKeys known = keys(issuer.public_key());
-  EXPECT_THAT(refusal(known, issuer.token(claims()), {"shop", "web-2", pod.uid}), HasSubstr("another pod's"));
-  EXPECT_THAT(refusal(known, issuer.token(claims()), {"other", "web-1", pod.uid}),
+  EXPECT_THAT(refusal(known, issuer.token(claims()), {"shop", "web-2", web_pod.uid}),
+              HasSubstr("another pod's"));
+  EXPECT_THAT(refusal(known, issuer.token(claims()), {"other", "web-1", web_pod.uid}),
               HasSubstr("another pod's"));
   EXPECT_THAT(refusal(known, issuer.token(claims()), {"shop", "web-1", "0"}), HasSubstr("another pod's"));
   EXPECT_THAT(refusal(known, issuer.token(claims()), {"shop", "web-1", ""}), HasSubstr("another pod's"));

@@ -8,7 +8,7 @@ namespace flox::package {
 namespace {
 
 PythonVersion version(const char* text) { return PythonVersion::parse(text); }
-bool admits(const char* condition, const char* text) {
+bool meets(const char* condition, const char* text) {
   return PythonSpecifiers::parse(condition).admits(version(text));
 }
 
@@ -57,26 +57,26 @@ TEST(PythonVersion, IsNotWhatOnlyBeginsLikeOne) {
 }
 
 TEST(PythonSpecifiers, AdmitWhatPep440Says) {
-  EXPECT_TRUE(admits("~=2.2", "2.99"));
-  EXPECT_FALSE(admits("~=2.2", "3.0"));
-  EXPECT_TRUE(admits("~=1.4.5", "1.4.9"));
-  EXPECT_FALSE(admits("~=1.4.5", "1.5"));
-  EXPECT_TRUE(admits("==1.1", "1.1.0+local"));
-  EXPECT_FALSE(admits("==1.1+a", "1.1+b"));
-  EXPECT_TRUE(admits("==1.1.*", "1.1a1"));
-  EXPECT_FALSE(admits("==1.1.*", "1.10"));
-  EXPECT_FALSE(admits("!=1.1.*", "1.1.post1"));
-  EXPECT_FALSE(admits("<3.1", "3.1.dev0"));
-  EXPECT_FALSE(admits("<3.1", "3.1rc1"));
-  EXPECT_TRUE(admits("<3.1rc1", "3.1b1"));
-  EXPECT_FALSE(admits(">1.7", "1.7.0.post1"));
-  EXPECT_TRUE(admits(">1.7.post2", "1.7.0.post3"));
-  EXPECT_FALSE(admits(">1.7", "1.7+local"));
-  EXPECT_TRUE(admits("<=1.7", "1.7+local"));
-  EXPECT_TRUE(admits(">=1.0, <2 , !=1.5", "1.6"));
-  EXPECT_FALSE(admits(">=1.0,<2,!=1.5", "1.5.0"));
-  EXPECT_TRUE(admits("===1.0", "1.0"));
-  EXPECT_TRUE(admits("", "0.1"));
+  EXPECT_TRUE(meets("~=2.2", "2.99"));
+  EXPECT_FALSE(meets("~=2.2", "3.0"));
+  EXPECT_TRUE(meets("~=1.4.5", "1.4.9"));
+  EXPECT_FALSE(meets("~=1.4.5", "1.5"));
+  EXPECT_TRUE(meets("==1.1", "1.1.0+local"));
+  EXPECT_FALSE(meets("==1.1+a", "1.1+b"));
+  EXPECT_TRUE(meets("==1.1.*", "1.1a1"));
+  EXPECT_FALSE(meets("==1.1.*", "1.10"));
+  EXPECT_FALSE(meets("!=1.1.*", "1.1.post1"));
+  EXPECT_FALSE(meets("<3.1", "3.1.dev0"));
+  EXPECT_FALSE(meets("<3.1", "3.1rc1"));
+  EXPECT_TRUE(meets("<3.1rc1", "3.1b1"));
+  EXPECT_FALSE(meets(">1.7", "1.7.0.post1"));
+  EXPECT_TRUE(meets(">1.7.post2", "1.7.0.post3"));
+  EXPECT_FALSE(meets(">1.7", "1.7+local"));
+  EXPECT_TRUE(meets("<=1.7", "1.7+local"));
+  EXPECT_TRUE(meets(">=1.0, <2 , !=1.5", "1.6"));
+  EXPECT_FALSE(meets(">=1.0,<2,!=1.5", "1.5.0"));
+  EXPECT_TRUE(meets("===1.0", "1.0"));
+  EXPECT_TRUE(meets("", "0.1"));
   EXPECT_TRUE(PythonSpecifiers::parse(">=2.0b1").names_pre_release());
   EXPECT_FALSE(PythonSpecifiers::parse("!=2.0b1").names_pre_release());
 }

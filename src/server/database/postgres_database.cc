@@ -26,7 +26,7 @@ namespace {
 constexpr const char* longest_statement = "10s";
 constexpr auto longest_call = std::chrono::seconds(12);
 // One per thread that may want one: handlers, uploads, housekeeping. PostgreSQL allows 100 of all catalogs.
-constexpr size_t most_connections = 10;
+constexpr size_t most_sessions = 10;
 // Of advisory locks: whoever migrates has it. "flox" in ASCII.
 constexpr int64_t migration_lock = 0x666c6f78;
 
@@ -307,7 +307,7 @@ class PostgresConnection : public Database::Connection {
 class PostgresDatabase : public Database {
  public:
   PostgresDatabase(Secret options, std::string name)
-      : Database(most_connections), options_(std::move(options)), name_(std::move(name)) {}
+      : Database(most_sessions), options_(std::move(options)), name_(std::move(name)) {}
   std::string name() const override { return name_; }
 
  protected:

@@ -23,7 +23,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using namespace std::chrono_literals;
 
-ErrorKind kind_of(const std::function<void()>& call) {
+ErrorKind error_kind(const std::function<void()>& call) {
   try {
     call();
   } catch (const flox::Error& error) {
@@ -80,7 +80,7 @@ TEST_F(LocalBackendTest, HonoursTheReceiptOfTheLatestDeliveryOnly) {
   EXPECT_EQ(queue_->depth().hidden, 1) << "a worker that was too slow took the message from another";
   queue_->remove(second[0].receipt);
   EXPECT_EQ(queue_->depth().hidden, 0);
-  EXPECT_EQ(kind_of([&] { queue_->remove("nonsense"); }), ErrorKind::invalid_input);
+  EXPECT_EQ(error_kind([&] { queue_->remove("nonsense"); }), ErrorKind::invalid_input);
 }
 
 TEST_F(LocalBackendTest, GivesAMessageBackAtOnce) {
@@ -117,7 +117,7 @@ TEST_F(LocalBackendTest, WaitsInALongPollForAMessageOfAnotherProcess) {
   sender.join();
   EXPECT_THAT(got, SizeIs(1));
   std::atomic<int> asked = 0;
-  EXPECT_EQ(kind_of([&] { queue_->receive(10, 20s, std::nullopt, [&] { return ++asked > 3; }); }),
+  EXPECT_EQ(error_kind([&] { queue_->receive(10, 20s, std::nullopt, [&] { return ++asked > 3; }); }),
             ErrorKind::unavailable);
 }
 
@@ -147,9 +147,9 @@ TEST_F(LocalBackendTest, KeepsObjectsUnderAnyKey) {
   for (const std::string& key : keys) objects_->put("raw", key, "content of " + key);
   for (const std::string& key : keys) EXPECT_EQ(objects_->get("raw", key, 1000), "content of " + key);
   EXPECT_EQ(objects_->get("raw", "missing", 1000), std::nullopt);
-  EXPECT_EQ(kind_of([&] { objects_->get("raw", "a", 3); }), ErrorKind::invalid_input);
-  EXPECT_EQ(kind_of([&] { objects_->get("nowhere", "a", 3); }), ErrorKind::not_found);
-  EXPECT_EQ(kind_of([&] { objects_->put("..", "a", ""); }), ErrorKind::invalid_input);
+  EXPECT_EQ(error_kind([&] { objects_->get("raw", "a", 3); }), ErrorKind::invalid_input);
+  EXPECT_EQ(error_kind([&] { objects_->get("nowhere", "a", 3); }), ErrorKind::not_found);
+  EXPECT_EQ(error_kind([&] { objects_->put("..", "a", ""); }), ErrorKind::invalid_input);
   size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory_.path() / "buckets/raw")) {
     EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
@@ -165,13 +165,13 @@ TEST_F(LocalBackendTest, FollowsNothingInABucket) {
   fs::create_symlink(outside, bucket / "link");
   ASSERT_EQ(mkfifo((bucket / "fifo").c_str(), 0600), 0);
   for (const char* key : {"link", "fifo"})
-    EXPECT_EQ(kind_of([&] { objects_->get("raw", key, 100); }), ErrorKind::invalid_input) << key;
+    EXPECT_EQ(error_kind([&] { objects_->get("raw", key, 100); }), ErrorKind::invalid_input) << key;
   objects_->put("raw", "link", "mine");
   EXPECT_EQ(objects_->get("raw", "link", 100), "mine");
   EXPECT_EQ(flox::read_file(outside), "secret");
   fs::create_directory_symlink(directory_.path(), directory_.path() / "buckets/astray");
-  EXPECT_EQ(kind_of([&] { objects_->put("astray", "k", ""); }), ErrorKind::untrusted);
-  EXPECT_EQ(kind_of([&] { objects_->get(std::string("raw\0x", 5), "a", 1); }), ErrorKind::invalid_input);
+  EXPECT_EQ(error_kind([&] { objects_->put("astray", "k", ""); }), ErrorKind::untrusted);
+  EXPECT_EQ(error_kind([&] { objects_->get(std::string("raw\0x", 5), "a", 1); }), ErrorKind::invalid_input);
   objects_->remove("raw", "link");
   objects_->remove("raw", "link");
   EXPECT_EQ(objects_->get("raw", "link", 100), std::nullopt);
@@ -212,13 +212,13 @@ TEST_F(LocalBackendTest, KeepsTheFirstItemOfAKey) {
 }
 
 TEST_F(LocalBackendTest, TellsWhatIsMissing) {
-  EXPECT_EQ(kind_of([&] { backend_.queue("none", nullptr)->traits(); }), ErrorKind::not_found);
-  EXPECT_EQ(kind_of([&] { backend_.queue("none", nullptr)->send("x"); }), ErrorKind::not_found);
-  EXPECT_EQ(kind_of([&] { backend_.table("none", nullptr)->check(); }), ErrorKind::not_found);
-  EXPECT_EQ(kind_of([&] { objects_->check_bucket("none"); }), ErrorKind::not_found);
-  EXPECT_EQ(kind_of([&] { LocalBackend("/proc/nowhere"); }), ErrorKind::not_found);
-  EXPECT_EQ(kind_of([&] { open_backend("gcp"); }), ErrorKind::invalid_input);
-  EXPECT_EQ(kind_of([&] { open_backend("local:"); }), ErrorKind::invalid_input);
+  EXPECT_EQ(error_kind([&] { backend_.queue("none", nullptr)->traits(); }), ErrorKind::not_found);
+  EXPECT_EQ(error_kind([&] { backend_.queue("none", nullptr)->send("x"); }), ErrorKind::not_found);
+  EXPECT_EQ(error_kind([&] { backend_.table("none", nullptr)->check(); }), ErrorKind::not_found);
+  EXPECT_EQ(error_kind([&] { objects_->check_bucket("none"); }), ErrorKind::not_found);
+  EXPECT_EQ(error_kind([&] { LocalBackend("/proc/nowhere"); }), ErrorKind::not_found);
+  EXPECT_EQ(error_kind([&] { open_backend("gcp"); }), ErrorKind::invalid_input);
+  EXPECT_EQ(error_kind([&] { open_backend("local:"); }), ErrorKind::invalid_input);
 }
 
 }  // namespace

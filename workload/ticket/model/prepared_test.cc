@@ -34,7 +34,7 @@ constexpr size_t outputs = 37, inputs = 53;  // multiples of nothing
 constexpr const char* model_id = "org/toy";
 
 template <typename Body>
-std::string refusal(const Body& body) {
+std::string refused(const Body& body) {
   try {
     body();
   } catch (const flox::Error& error) {
@@ -73,7 +73,7 @@ TEST(PreparedHeader, IsReadAsItWasWritten) {
 TEST(PreparedHeader, RefusesWhatIsDamagedOrOfAnotherVersionOrSize) {
   const std::string file = toy_file();
   auto read = [](const std::string& bytes, size_t size) {
-    return refusal([&] { read_prepared_header(bytes, size); });
+    return refused([&] { read_prepared_header(bytes, size); });
   };
   for (size_t at :
        {size_t{0}, size_t{3}, size_t{20}, size_t{50}, prepared_preamble, prepared_preamble + 100}) {
@@ -95,7 +95,7 @@ TEST(PreparedHeader, RefusesSectionsThatLieElsewhereOrHaveNoMeaning) {
     nlohmann::json header = flox::parse_json(prepared_text(file), "header");
     change(header);
     std::string text = header.dump();
-    return refusal([&] {
+    return refused([&] {
       std::string bytes = with_header(text, std::string("FLOXTWP\n") + std::string(file.size(), '\0'));
       read_prepared_header(bytes.substr(0, file.size()), file.size());
     });
@@ -270,7 +270,7 @@ TEST_F(Prepared, WithAFlippedByteAreRefusedAndPreparedAgain) {
   // In the header, in a section, in the last byte.
   for (size_t at : {size_t{100}, prepared_alignment + 5, whole.size() - 1}) {
     flip(file, static_cast<std::streamoff>(at));
-    EXPECT_NE(refusal([&] { Checkpoint::open(file.parent_path()); }), "not refused") << at;
+    EXPECT_NE(refused([&] { Checkpoint::open(file.parent_path()); }), "not refused") << at;
     EXPECT_TRUE(prepare_toy(Precision::fp32).written) << at;
     EXPECT_EQ(flox::read_file(file), whole) << at;
     EXPECT_THAT(names(), SizeIs(1)) << "nothing is left of the damaged one";
@@ -308,7 +308,7 @@ TEST_F(Prepared, FromOtherWeightsOrFilesAreRefusedAndReplaced) {
 TEST_F(Prepared, WhoseConfigurationWasChangedAreRefused) {
   const fs::path place = prepare_toy(Precision::fp32).directory;
   flox::write_file(place / "config.json", "{ }");
-  EXPECT_THAT(refusal([&] { Checkpoint::open(place); }), HasSubstr("config.json is not the one with which"));
+  EXPECT_THAT(refused([&] { Checkpoint::open(place); }), HasSubstr("config.json is not the one with which"));
   EXPECT_TRUE(prepare_toy(Precision::fp32).written);
   EXPECT_EQ(flox::read_file(place / "config.json"), "{}");
 }
@@ -365,11 +365,11 @@ TEST_F(Prepared, OfAnotherModelAreRefusedWhereTheirLayersAreMissing) {
   const fs::path place = prepare_toy(Precision::fp32).directory;
   const Checkpoint checkpoint = Checkpoint::open(place);
   ThreadPool& pool = ThreadPool::shared();
-  EXPECT_THAT(refusal([&] { checkpoint.packed({{"v"}}, outputs, inputs, Precision::fp32, pool); }),
+  EXPECT_THAT(refused([&] { checkpoint.packed({{"v"}}, outputs, inputs, Precision::fp32, pool); }),
               HasSubstr("not in the prepared file"));
-  EXPECT_THAT(refusal([&] { checkpoint.packed({{"w"}}, inputs, outputs, Precision::fp32, pool); }),
+  EXPECT_THAT(refused([&] { checkpoint.packed({{"w"}}, inputs, outputs, Precision::fp32, pool); }),
               HasSubstr("its shape is [37, 53], where config.json means [53, 37]"));
-  EXPECT_THAT(refusal([&] { checkpoint.packed({{"w"}}, outputs, inputs, Precision::fp16_weights, pool); }),
+  EXPECT_THAT(refused([&] { checkpoint.packed({{"w"}}, outputs, inputs, Precision::fp16_weights, pool); }),
               HasSubstr("prepared in F32"));
 }
 
