@@ -90,12 +90,12 @@ quiet sh -c 'dpkg --verify floxd flox containerd-shim-flox'
 quiet sh -c 'for package in floxd flox-catalog; do /var/lib/dpkg/info/$package.postinst configure 0.1.0-1; done'  # runs again
 
 step "a node that is set up from the packages uses their programs as they are"
-in_debian sh -c 'mkdir -p /etc/containerd && containerd config default >/etc/containerd/config.toml && flox node install --prefix /usr --dry-run' >"$work/plan" 2>&1 || { cat "$work/plan" >&2; die "no installation can be planned"; }
+in_debian sh -c 'containerd config default >/tmp/config.toml && flox node install --prefix /usr --dry-run --containerd-config /tmp/config.toml' >"$work/plan" 2>&1 || { cat "$work/plan" >&2; die "no installation can be planned"; }
 ! grep -E '^\+\+\+ .*(/usr/local|/usr/bin|/usr/share)' "$work/plan" || die "an installation would copy what the packages have brought"
 grep -qE '/usr/bin/containerd-shim-flox-v1|io\.containerd\.flox\.v1' "$work/plan" || die "containerd would not get the handler"  # by path, or in containerd's PATH
 
 step "removed, what the operator wrote stays; purged, nothing does"
-in_debian sh -c 'rm -r /etc/containerd; mkdir -p /var/lib/flox/trust /etc/flox/trust/acme /var/lib/private/flox-catalog; echo key >/etc/flox/registry.key; ln -s private/flox-catalog /var/lib/flox-catalog'
+in_debian sh -c 'mkdir -p /var/lib/flox/trust /etc/flox/trust/acme /var/lib/private/flox-catalog; echo key >/etc/flox/registry.key; ln -s private/flox-catalog /var/lib/flox-catalog'
 quiet apt-get -q -y remove "${PACKAGES[@]}"
 equal "$(in_debian cat /etc/default/flox-catalog)" 'FLOX_CATALOG_OPTIONS="--listen 127.0.0.1:8591"'
 equal "$(in_debian cat /etc/flox/registry.key)" key
