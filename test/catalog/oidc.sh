@@ -127,7 +127,9 @@ equal "$(ask POST /api/v1/auth/tokens -H "Authorization: Bearer $token_of_sessio
 
 step "another site can neither sign somebody out nor in"
 equal "$(ask POST /logout -b "$session" -H 'Sec-Fetch-Site: cross-site' -d '')" 403
+equal "$(ask POST /logout -b "$session" -H 'Sec-Fetch-Site: same-site' -H "Origin: $url" -d '')" 403
 equal "$(ask POST /logout -b "$session" -H 'Origin: https://evil.example' -d '')" 403
+equal "$(ask POST /logout -b "$session" -H 'Origin: null' -d '')" 403  # a frame of theirs, without an origin
 equal "$(ask GET "$page" -b "$session")" 200
 equal "$(ask GET "/login?to=//evil.example/" -D "$dir/head")" 303
 grep -qi "^location: $issuer/auth?.*code_challenge_method=S256" "$dir/head" || die "$(cat "$dir/head")"
@@ -145,7 +147,8 @@ equal "$(ask GET "/login/callback?code=x&iss=$issuer&state=$state" -b "$waiting"
 ! grep -q "$state" "$dir/answer" "$dir/log" "$dir/data/audit.log" || die "a state is shown"
 
 step "signing out ends the token, and a copy of the cookie is worth nothing"
-equal "$(ask POST /logout -b "$session" -H "Origin: $url" -H 'Sec-Fetch-Site: same-origin' -d '' -D "$dir/head")" 303
+# As browsers say it of a form on a page whose Referrer-Policy is no-referrer, which a proxy may add.
+equal "$(ask POST /logout -b "$session" -H 'Origin: null' -H 'Sec-Fetch-Site: same-origin' -d '' -D "$dir/head")" 303
 grep -qi '^set-cookie: flox-session=; .*Max-Age=0' "$dir/head" || die "$(cat "$dir/head")"
 equal "$(ask GET "$page" -b "$session" "${html[@]}")" 404
 equal "$(jq -r 'select(.action == "GET /login/callback" and .status == 200) | .who' "$dir/data/audit.log")" ada@example.com
@@ -166,6 +169,11 @@ public https://catalog.example.com
 equal "$(ask GET /login -D "$dir/head")" 303
 grep -qi '^set-cookie: __Host-flox-session=login\..*; HttpOnly; SameSite=Lax; Secure' "$dir/head" || die "$(cat "$dir/head")"
 grep -q 'redirect_uri=https%3A%2F%2Fcatalog.example.com%2Flogin%2Fcallback' "$dir/head" || die "$(cat "$dir/head")"
+# Also behind a proxy that says "Host: 127.0.0.1"; the plain name, which a neighbour can set, counts for nothing there.
+waiting=$(sed -n 's/^[Ss]et-[Cc]ookie: [^=]*=\([^;]*\);.*/\1/p' "$dir/head")
+state=$(sed -n 's/^[Ll]ocation: .*[?&]state=\([^&]*\)&.*/\1/p' "$dir/head")
+equal "$(ask GET "/login/callback?code=x&iss=$issuer&state=$state" -b "__Host-flox-session=$waiting" "${html[@]}")" 503
+equal "$(ask GET "/login/callback?code=x&iss=$issuer&state=$state" -b "flox-session=$waiting" "${html[@]}")" 403
 public http://catalog.example.com
 equal "$(ask GET /login)" 404
 stop_catalog

@@ -188,7 +188,7 @@ for path in / /packages/web /environments /status /nothing; do
   look "$path" -H 'Accept: text/html' >/dev/null
   contains "$(field content-security-policy)" "default-src 'none'; style-src 'self'"
   equal "$(field x-content-type-options)" nosniff
-  equal "$(field referrer-policy)" no-referrer
+  equal "$(field referrer-policy)" same-origin
 done
 equal "$(look /packages/web)" 200
 equal "$(field cache-control)" "public, no-cache"

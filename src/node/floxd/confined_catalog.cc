@@ -202,7 +202,7 @@ ConfinedCatalog::Package ConfinedCatalog::resolve(std::string_view install_id,
         kept ? verifier_.check_kept(resolved, install_id, descriptor, system,
                                     newest_of(resolved.evidence, trust::package_name(descriptor.pkg_path)))
              : verifier_.check(resolved, install_id, descriptor, system);
-    if (!kept && origin) signed_texts_.remember(*resolved.evidence, origin->name);
+    if (!kept && origin) signed_texts_.remember(*resolved.evidence, origin->name, verifier_.store());
     return Package{.package = std::move(resolved.package), .origin = std::move(origin)};
   };
   return answered(question, pod, token, read, [&](const Package& result) {
@@ -222,7 +222,7 @@ ConfinedCatalog::Environment ConfinedCatalog::environment(const catalog::Environ
                            .evidence = evidence_of(answer)};
     catalog::Origin origin = kept ? verifier_.check_kept(pushed, name, newest_of(pushed.evidence, ""))
                                   : verifier_.check(pushed, name);
-    if (!kept && origin) signed_texts_.remember(*pushed.evidence, origin->name);
+    if (!kept && origin) signed_texts_.remember(*pushed.evidence, origin->name, verifier_.store());
     return Environment{
         .generation = pushed.generation, .lock = std::move(pushed.lock), .origin = std::move(origin)};
   };

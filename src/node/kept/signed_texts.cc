@@ -2,10 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
-#include <tuple>
-
 #include "base/data/bytes.h"
 #include "base/error.h"
 #include "base/foreign_error.h"
@@ -26,7 +22,7 @@ std::string of_name(const std::string& owner, const std::string& name) {
 std::string hex_digest(std::string_view text) { return to_hex(bytes_of(sha256(text))); }
 
 // What stands in front of a text.
-std::string head_of(uint64_t root, std::string_view text) {
+std::string head_of(const std::string& root, std::string_view text) {
   return fmt::format("{} {}", hex_digest(fmt::format("{} {}", root, text)), root);
 }
 
@@ -52,9 +48,7 @@ SignedTexts::Text SignedTexts::read(const std::string& of) const {
     const std::string head = found.text.substr(0, found.text.find('\n'));
     found.text.erase(0, head.size() + 1);
     if (head == hex_digest(found.text)) return found;
-    const size_t space = std::min(head.find(' '), head.size());
-    std::from_chars(head.data() + space + (space < head.size() ? 1 : 0), head.data() + head.size(),
-                    found.root);
+    if (const size_t space = head.find(' '); space != std::string::npos) found.root = head.substr(space + 1);
     return head == head_of(found.root, found.text) ? found : Text();  // a stop of the machine may have cut it
   } catch (const Error& error) {
     log::warning("{}: {}", of, error.what());
@@ -71,11 +65,11 @@ void SignedTexts::begin_anew() {
 }
 
 template <typename File>
-void SignedTexts::put(const std::string& of, const std::string& text, uint64_t root) {
+void SignedTexts::put(const std::string& of, const std::string& text, const std::string& root) {
   const std::string file = file_of(of);
   const Sha256Digest digest = sha256(text);
   auto known = known_.find(file);
-  if (known != known_.end() && known->second.digest == digest && known->second.root >= root) return;
+  if (known != known_.end() && known->second.digest == digest && known->second.root == root) return;
   const auto version_in = [&](const std::string& one) {
     return trust::Signed<File>::parse(one, of).content.version;
   };
@@ -91,17 +85,21 @@ void SignedTexts::put(const std::string& of, const std::string& text, uint64_t r
     }
   }
   const Known& before = known->second;
-  if (before.digest != Sha256Digest{} && std::tie(before.root, before.version) >= std::tie(root, version))
-    return;
+  if (before.digest != Sha256Digest{} && before.root == root && before.version >= version) return;
   directory_.write_file(file, head_of(root, text) + "\n" + text, 0600);
   known->second = {.digest = digest, .root = root, .version = version};
 }
 
-void SignedTexts::remember(const trust::Evidence& evidence, const std::string& name) try {
+void SignedTexts::remember(const trust::Evidence& evidence, const std::string& name,
+                           const trust::TrustStore& store) try {
   const std::scoped_lock lock(mutex_);
-  // A timestamp names the root that it was verified by.
-  const uint64_t root =
-      trust::Signed<trust::Timestamp>::parse(evidence.timestamp, "timestamp.json").content.root_version;
+  // A timestamp names the root that it was verified by. That in force is asked for with the lock held, so
+  // that of two that race the newer root's stays.
+  const auto in_force = store.root(evidence.owner);
+  if (trust::Signed<trust::Timestamp>::parse(evidence.timestamp, "timestamp.json").content.root_version !=
+      in_force.content.version)
+    return;
+  const std::string root = trust::fingerprint_of(in_force);
   put<trust::Targets>(of_targets(evidence.owner), evidence.targets, root);
   put<trust::NameFile>(of_name(evidence.owner, name), evidence.name_file, root);
 } catch (const std::exception& error) {

@@ -10,6 +10,7 @@ namespace {
 
 class SignedTextsTest : public testing::Test {
  protected:
+  SignedTextsTest() { store_.accept("acme", {owner_.root_text()}); }
   trust::Evidence published(const std::string& name, const std::string& version) {
     const trust::PackageRecord record = trust::testing::hello(version);
     owner_.publish(name, {{record.target_path(), record.to_target()}});
@@ -17,6 +18,7 @@ class SignedTextsTest : public testing::Test {
   }
   TempDir dir_;
   trust::testing::TestOwner owner_;
+  trust::TrustStore store_{dir_.path() / "trust", dir_.path() / "state"};
 };
 
 TEST_F(SignedTextsTest, the_newest_of_each_owner_and_name_stays_for_the_next_floxd) {
@@ -27,16 +29,16 @@ TEST_F(SignedTextsTest, the_newest_of_each_owner_and_name_stays_for_the_next_flo
   {
     SignedTexts texts(dir_.path() / "signed");
     EXPECT_EQ(texts.targets_of("acme"), "");
-    texts.remember(first, "packages/hello");
-    texts.remember(second, "packages/hello");
-    texts.remember(first, "packages/hello");  // another pod's answer comes late
+    texts.remember(first, "packages/hello", store_);
+    texts.remember(second, "packages/hello", store_);
+    texts.remember(first, "packages/hello", store_);  // another pod's answer comes late
     EXPECT_EQ(texts.name_file_of("acme", "packages/hello"), second.name_file);
   }
   SignedTexts texts(dir_.path() / "signed");
-  texts.remember(first, "packages/hello");
+  texts.remember(first, "packages/hello", store_);
   EXPECT_EQ(texts.targets_of("acme"), second.targets);
   EXPECT_EQ(texts.name_file_of("acme", "packages/hello"), second.name_file);
-  texts.remember(other, "packages/other");
+  texts.remember(other, "packages/other", store_);
   EXPECT_EQ(texts.name_file_of("acme", "packages/other"), other.name_file);
   EXPECT_EQ(texts.name_file_of("acme", "packages/hello"), second.name_file);
   EXPECT_EQ(texts.name_file_of("nobody", "packages/hello"), "");
@@ -44,10 +46,10 @@ TEST_F(SignedTextsTest, the_newest_of_each_owner_and_name_stays_for_the_next_flo
 
 TEST_F(SignedTextsTest, a_damaged_text_is_replaced) {
   const trust::Evidence first = published("packages/hello", "1.0");
-  SignedTexts(dir_.path() / "signed").remember(first, "packages/hello");
+  SignedTexts(dir_.path() / "signed").remember(first, "packages/hello", store_);
   for (const auto& entry : fs::directory_iterator(dir_.path() / "signed")) write_file(entry.path(), "{");
   SignedTexts texts(dir_.path() / "signed");
-  texts.remember(first, "packages/hello");
+  texts.remember(first, "packages/hello", store_);
   EXPECT_EQ(texts.targets_of("acme"), first.targets);
   EXPECT_EQ(texts.name_file_of("acme", "packages/hello"), first.name_file);
 }
@@ -57,7 +59,7 @@ TEST_F(SignedTextsTest, there_are_never_more_than_so_many) {
   for (int i = 0; i < 20; ++i) {
     const std::string name = "packages/p" + std::to_string(i);
     const trust::Evidence evidence = published(name, "1.0");
-    texts.remember(evidence, name);
+    texts.remember(evidence, name, store_);
     EXPECT_EQ(texts.name_file_of("acme", name), evidence.name_file);
     EXPECT_EQ(texts.targets_of("acme"), evidence.targets);
     EXPECT_LE(std::distance(fs::directory_iterator(dir_.path() / "signed"), fs::directory_iterator()), 4);
@@ -68,8 +70,6 @@ TEST_F(SignedTextsTest, there_are_never_more_than_so_many) {
 TEST_F(SignedTextsTest, what_a_newer_root_stands_above_replaces_any_version_of_before) {
   constexpr uint64_t far = uint64_t{1} << 53;
   const trust::Evidence before = published("packages/hello", "1.0");
-  trust::TrustStore store(dir_.path() / "trust", dir_.path() / "state");
-  store.accept("acme", {owner_.root_text()});
   trust::testing::TestOwner thief = owner_;
   thief.targets.version = far;
   const trust::PackageRecord record = trust::testing::hello("1.0");
@@ -80,19 +80,19 @@ TEST_F(SignedTextsTest, what_a_newer_root_stands_above_replaces_any_version_of_b
   file.targets = {{record.target_path(), record.to_target()}};
   thief.put(file, trust::testing::signed_by(file, {thief.signing_key}));
   const trust::Evidence stolen = thief.evidence("packages/hello");
-  SignedTexts(dir_.path() / "signed").remember(stolen, "packages/hello");
+  SignedTexts(dir_.path() / "signed").remember(stolen, "packages/hello", store_);
 
   owner_.targets_key = trust::testing::key("targets-2");
   owner_.root.targets = trust::testing::add_role(owner_.root.keys, {owner_.targets_key});
   ++owner_.root.version;
   owner_.targets.version = 2;
   const trust::Evidence after = published("packages/hello", "1.0");
-  store.update_root("acme", {owner_.root_text()}, owner_.now);
-  trust::Verifier verifier(store, [&] { return owner_.now; });
+  store_.update_root("acme", {owner_.root_text()}, owner_.now);
+  trust::Verifier verifier(store_, [&] { return owner_.now; });
   for (int start = 0; start < 2; ++start) {  // the next floxd knows it, too
     SignedTexts texts(dir_.path() / "signed");
-    texts.remember(after, "packages/hello");
-    texts.remember(stolen, "packages/hello");  // another pod's answer comes late
+    texts.remember(after, "packages/hello", store_);
+    texts.remember(stolen, "packages/hello", store_);  // another pod's answer comes late
     EXPECT_EQ(texts.targets_of("acme"), after.targets);
     EXPECT_EQ(texts.name_file_of("acme", "packages/hello"), after.name_file);
     EXPECT_NO_THROW(
@@ -105,11 +105,27 @@ TEST_F(SignedTextsTest, what_a_newer_root_stands_above_replaces_any_version_of_b
   }
 }
 
+// The owner's root key was stolen: there is another root, which does not come of the chain of the first.
+TEST_F(SignedTextsTest, what_was_verified_by_another_anchor_is_replaced_by_any_version) {
+  owner_.targets.version = 9;
+  const trust::Evidence before = published("packages/hello", "1.0");
+  SignedTexts texts(dir_.path() / "signed");
+  texts.remember(before, "packages/hello", store_);
+  EXPECT_EQ(texts.targets_of("acme"), before.targets);
+  fs::remove(dir_.path() / "trust/acme/root.json");
+  owner_ = trust::testing::TestOwner();
+  store_.accept("acme", {owner_.root_text()});
+  const trust::Evidence after = published("packages/hello", "1.0");
+  texts.remember(after, "packages/hello", store_);
+  EXPECT_EQ(texts.targets_of("acme"), after.targets);
+  EXPECT_EQ(texts.name_file_of("acme", "packages/hello"), after.name_file);
+}
+
 TEST_F(SignedTextsTest, a_text_of_an_earlier_release_counts_until_the_next_comes) {
   const trust::Evidence first = published("packages/hello", "1.0");
   ++owner_.targets.version;
   const trust::Evidence second = published("packages/hello", "2.0");
-  SignedTexts(dir_.path() / "signed").remember(first, "packages/hello");
+  SignedTexts(dir_.path() / "signed").remember(first, "packages/hello", store_);
   for (const auto& entry : fs::directory_iterator(dir_.path() / "signed")) {
     const std::string text = read_file(entry.path());
     const std::string body = text.substr(text.find('\n') + 1);
@@ -117,7 +133,7 @@ TEST_F(SignedTextsTest, a_text_of_an_earlier_release_counts_until_the_next_comes
   }
   SignedTexts texts(dir_.path() / "signed");
   EXPECT_EQ(texts.targets_of("acme"), first.targets);
-  texts.remember(second, "packages/hello");
+  texts.remember(second, "packages/hello", store_);
   EXPECT_EQ(texts.targets_of("acme"), second.targets);
 }
 
@@ -125,9 +141,9 @@ TEST_F(SignedTextsTest, names_push_out_no_owner) {
   const trust::Evidence before = published("packages/hello", "1.0");
   ++owner_.targets.version;
   const trust::Evidence after = published("packages/hello", "2.0");
-  SignedTexts(dir_.path() / "signed", 4).remember(after, "packages/hello");
+  SignedTexts(dir_.path() / "signed", 4).remember(after, "packages/hello", store_);
   SignedTexts texts(dir_.path() / "signed", 4);  // of the next floxd
-  for (int i = 0; i < 8; ++i) texts.remember(before, "packages/p" + std::to_string(i));
+  for (int i = 0; i < 8; ++i) texts.remember(before, "packages/p" + std::to_string(i), store_);
   EXPECT_EQ(texts.targets_of("acme"), after.targets);
 }
 

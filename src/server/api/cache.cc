@@ -20,6 +20,8 @@ ServerResponse answer_with(ApiContext& context, const ServerRequest& request, st
                           .shared_file = std::move(file.opened)};
   if (name.starts_with(nix::nar_directory)) {
     response.headers = headers_of_nar(request, name);
+    // Who loses the connection goes on from there only if this was said.
+    if (response.shared_file) response.headers["Accept-Ranges"] = "bytes";
     if (request.method == "GET") context.metrics.nars_served.Increment();
   }
   return response;

@@ -86,5 +86,19 @@ TEST_F(HotFileTest, is_a_nar_if_that_is_small_and_comes_from_here) {
   EXPECT_EQ(asked_twice(upload('2', most + "x").url), "");
 }
 
+TEST_F(HotFileTest, is_a_large_nar_that_stays_open_and_may_be_asked_for_from_its_middle) {
+  if (TestStore::in_bucket()) GTEST_SKIP() << "a bucket's NARs are fetched from it";
+  const std::string name = upload('0', std::string(HotFiles::largest + 1, 'x')).url;
+  const ServerRequest request{.method = "GET", .path = "/cache/" + name};
+  const ServerResponse first = api_.handle(request);
+  ASSERT_TRUE(first.shared_file);
+  EXPECT_EQ(first.headers.at("Accept-Ranges"), "bytes");
+  const auto next = api_.at_once(request);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->shared_file, first.shared_file);
+  EXPECT_EQ(next->headers.at("Accept-Ranges"), "bytes");
+  EXPECT_EQ(next->headers.at("ETag"), first.headers.at("ETag"));
+}
+
 }  // namespace
 }  // namespace flox::server

@@ -5,7 +5,6 @@
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/letter_case.h"
-#include "server/identity/page_cookie.h"
 #include "server/records/clock.h"
 
 namespace flox::server {
@@ -21,12 +20,12 @@ bool begins_with(std::string_view text, std::string_view scheme) {
 
 // What the Authorization field (RFC 9110, section 11) brings, or without one the cookie of somebody who has
 // signed in at the pages; empty if it is no token for us.
-std::string given_token(const ServerRequest& request) {
+std::string given_token(const ServerRequest& request, std::string_view cookie_name) {
   constexpr std::string_view bearer = "Bearer ";
   constexpr std::string_view basic = "Basic ";
   const auto header = request.headers.find("authorization");
   if (header == request.headers.end()) {
-    std::string cookie = session_cookie(request);
+    std::string cookie = session_cookie(request, cookie_name);
     return is_token(cookie) ? cookie : std::string();
   }
   const std::string& text = header->second;
@@ -52,7 +51,7 @@ std::shared_ptr<const Caller> nobody(std::string problem = {}, std::string token
 
 std::shared_ptr<const Caller> Identity::caller_of(const ServerRequest& request) const {
   static const auto stranger = nobody();
-  const std::string token = given_token(request);
+  const std::string token = given_token(request, cookie_name_);
   if (token.empty()) return stranger;
   if (!operator_token_.empty() && operator_token_.equals(token)) {
     static const auto the_operator = std::make_shared<const Caller>(Caller{.is_operator = true,

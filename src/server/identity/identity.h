@@ -6,10 +6,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "base/data/secret.h"
 #include "base/net/server/http_server.h"
 #include "server/identity/caller.h"
+#include "server/identity/page_cookie.h"
 #include "server/records/owners.h"
 #include "server/records/tokens.h"
 
@@ -18,9 +20,14 @@ namespace flox::server {
 // Thread-safe.
 class Identity {
  public:
-  // `operator_token` may do everything; empty: there is none. The records must outlive it.
-  Identity(Secret operator_token, OwnerRecords& owners, TokenRecords& tokens)
-      : operator_token_(std::move(operator_token)), owners_(owners), tokens_(tokens) {}
+  // `operator_token` may do everything; empty: there is none. The records must outlive it. `cookie_name`:
+  // that of the pages' sessions, a literal.
+  Identity(Secret operator_token, OwnerRecords& owners, TokenRecords& tokens,
+           std::string_view cookie_name = secure_cookie_name)
+      : operator_token_(std::move(operator_token)),
+        owners_(owners),
+        tokens_(tokens),
+        cookie_name_(cookie_name) {}
 
   // By "Authorization: Bearer TOKEN", or Basic with the token as password, which netrc files give; at the
   // pages by a cookie (page_sessions.h). What does
@@ -46,6 +53,7 @@ class Identity {
   Secret operator_token_;
   OwnerRecords& owners_;
   TokenRecords& tokens_;
+  std::string_view cookie_name_;
   mutable std::mutex mutex_;
   mutable std::map<std::string, Known> known_;  // by the token's SHA-256
   mutable uint64_t changes_ = 0;                // calls of forget()

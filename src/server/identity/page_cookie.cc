@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 
 #include "base/data/base64url.h"
 #include "base/error.h"
@@ -24,18 +25,6 @@ bool is_random_text(std::string_view text) {
          });
 }
 
-// Where the plain name counts: elsewhere a neighbour could have set it, and so signed somebody in as somebody
-// else.
-bool is_on_loopback(const ServerRequest& request) {
-  const auto host = request.headers.find("host");
-  if (host == request.headers.end()) return false;
-  try {
-    return network_of_host(HttpUrl::parse("http://" + host->second).host) == Network::loopback;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 std::string_view trimmed(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
@@ -50,11 +39,18 @@ bool takes_cookie(const ServerRequest& request) {
   return request.method == "GET" || request.method == "HEAD" || request.path == "/logout";
 }
 
+std::string_view cookie_name_for(std::string_view public_url) noexcept try {
+  const HttpUrl url = HttpUrl::parse(std::string(public_url));
+  return url.scheme != "https" && network_of_host(url.host) == Network::loopback ? plain_cookie_name
+                                                                                 : secure_cookie_name;
+} catch (const std::exception&) {  // empty: nobody signs in
+  return secure_cookie_name;
+}
+
 // RFC 6265, section 5.4: "a=1; b=2".
-std::string session_cookie(const ServerRequest& request) {
+std::string session_cookie(const ServerRequest& request, std::string_view name) {
   const auto field = request.headers.find("cookie");
   if (field == request.headers.end() || !takes_cookie(request)) return {};
-  const std::string_view name = is_on_loopback(request) ? plain_cookie_name : secure_cookie_name;
   std::string_view rest = field->second;
   while (!rest.empty()) {
     const size_t end = std::min(rest.find(';'), rest.size());
@@ -68,7 +64,8 @@ std::string session_cookie(const ServerRequest& request) {
 }
 
 bool is_personal(const ServerRequest& request) {
-  return request.headers.contains("authorization") || !session_cookie(request).empty();
+  return request.headers.contains("authorization") || !session_cookie(request, secure_cookie_name).empty() ||
+         !session_cookie(request, plain_cookie_name).empty();
 }
 
 std::string local_address(std::string_view text) {

@@ -5,30 +5,46 @@
 namespace flox::server {
 namespace {
 
-ServerRequest at(std::string path, std::string cookie, std::string host = "catalog.example.com") {
-  return {.method = "GET",
-          .path = std::move(path),
-          .headers = {{"host", std::move(host)}, {"cookie", std::move(cookie)}}};
+ServerRequest at(std::string path, std::string cookie) {
+  return {.method = "GET", .path = std::move(path), .headers = {{"cookie", std::move(cookie)}}};
+}
+std::string secure_cookie(const ServerRequest& request) {
+  return session_cookie(request, secure_cookie_name);
 }
 
 TEST(PageCookie, counts_at_pages_only) {
-  EXPECT_EQ(session_cookie(at("/", "__Host-flox-session=x")), "x");
-  EXPECT_EQ(session_cookie(at("/packages/web", "a=1; __Host-flox-session=x; b=2")), "x");
+  EXPECT_EQ(secure_cookie(at("/", "__Host-flox-session=x")), "x");
+  EXPECT_EQ(secure_cookie(at("/packages/web", "a=1; __Host-flox-session=x; b=2")), "x");
   for (const char* path : {"/api/v1/auth/whoami", "/cache/nar/x.nar", "/metrics", "/readyz"})
-    EXPECT_EQ(session_cookie(at(path, "__Host-flox-session=x")), "") << path;
+    EXPECT_EQ(secure_cookie(at(path, "__Host-flox-session=x")), "") << path;
   ServerRequest change = at("/packages/web", "__Host-flox-session=x");
   change.method = "POST";
-  EXPECT_EQ(session_cookie(change), "");
+  EXPECT_EQ(secure_cookie(change), "");
   change.path = "/logout";
-  EXPECT_EQ(session_cookie(change), "x");
+  EXPECT_EQ(secure_cookie(change), "x");
 }
 
 TEST(PageCookie, that_a_neighbour_could_have_set_counts_nowhere) {
-  EXPECT_EQ(session_cookie(at("/", "flox-session=x")), "");
-  EXPECT_EQ(session_cookie(at("/", "flox-session=x", "127.0.0.1.example.com")), "");
-  EXPECT_EQ(session_cookie(at("/", "flox-session=x", "127.0.0.1:8590")), "x");
-  EXPECT_EQ(session_cookie(at("/", "flox-session=x", "a b")), "");
-  EXPECT_EQ(session_cookie(at("/", "xflox-session=x; flox-session", "localhost")), "");
+  EXPECT_EQ(secure_cookie(at("/", "flox-session=x")), "");
+  EXPECT_EQ(session_cookie(at("/", "flox-session=x"), plain_cookie_name), "x");
+  EXPECT_EQ(session_cookie(at("/", "xflox-session=x; flox-session"), plain_cookie_name), "");
+  EXPECT_EQ(session_cookie(at("/", "__Host-flox-session=x"), plain_cookie_name), "");
+}
+
+// A proxy on the same machine says "Host: 127.0.0.1:8590" to a catalog that browsers know by another name.
+TEST(PageCookie, has_its_name_of_the_address_that_the_catalog_says_it_has) {
+  for (const char* url : {"http://127.0.0.1:8590", "http://localhost/", "http://[::1]:8590"})
+    EXPECT_EQ(cookie_name_for(url), plain_cookie_name) << url;
+  for (const char* url : {"https://catalog.example.com", "https://127.0.0.1:8590",
+                          "http://catalog.example.com", "http://127.0.0.1.example.com", "", "a b"})
+    EXPECT_EQ(cookie_name_for(url), secure_cookie_name) << url;
+}
+
+TEST(PageCookie, makes_an_answer_personal_by_either_name) {
+  EXPECT_TRUE(is_personal(at("/", "__Host-flox-session=x")));
+  EXPECT_TRUE(is_personal(at("/", "flox-session=x")));
+  EXPECT_FALSE(is_personal(at("/", "session=x")));
+  EXPECT_FALSE(is_personal(at("/cache/nar/x.nar", "__Host-flox-session=x")));
 }
 
 TEST(PageCookie, of_a_login_that_waits_is_read_as_it_was_written_and_leads_nowhere_else) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
+#include "base/log.h"
 #include "base/net/url.h"
 
 namespace flox::server {
@@ -19,6 +21,13 @@ constexpr int most_waiting = 2;
   throw Refusal("exchange", why, "Sign in again, from a page of the catalog.");
 }
 
+// Whatever is wrong there is nothing that the browser has done: it is told to come again, and the log says
+// why.
+[[noreturn]] void fail_at_issuer(const IssuerLogin& at, const Error& error) {
+  throw Error(ErrorKind::unavailable,
+              fmt::format("signing in at {}: {}", printable_url(at.issuer), error.what()), error.advice());
+}
+
 }  // namespace
 
 PageSessions::PageSessions(Exchange& exchange, PageLoginOptions options)
@@ -28,8 +37,8 @@ PageSessions::PageSessions(Exchange& exchange, PageLoginOptions options)
   std::string base = options_.public_url;
   while (base.ends_with('/')) base.pop_back();
   const HttpUrl url = HttpUrl::parse(base);
-  is_secure_ = url.scheme == "https";
-  if (!is_secure_ && network_of_host(url.host) != Network::loopback) return;
+  if (url.scheme != "https" && network_of_host(url.host) != Network::loopback) return;
+  cookie_name_ = cookie_name_for(base);
   at_ = {.issuer = login.issuer,
          .client_id = options_.client_id.empty() ? login.client_id : options_.client_id,
          .scope = login_scope,
@@ -39,36 +48,53 @@ PageSessions::PageSessions(Exchange& exchange, PageLoginOptions options)
 }
 
 std::string PageSessions::set_cookie(std::string_view value, std::chrono::seconds lasts) const {
-  return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{}",
-                     is_secure_ ? secure_cookie_name : plain_cookie_name, value, lasts.count(),
-                     is_secure_ ? "; Secure" : "");
+  return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{}", cookie_name_, value,
+                     lasts.count(), cookie_name_ == secure_cookie_name ? "; Secure" : "");
 }
 
-// Its configuration, asked for once an hour.
+// Its configuration, asked for once an hour, and never with the lock held: nobody waits for another's
+// question.
 std::shared_ptr<const Issuer> PageSessions::issuer() {
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto age = std::chrono::steady_clock::now() - asked_;
+    const bool was_asked = asked_.time_since_epoch().count() != 0;
+    if (issuer_ && age < configuration_holds) return issuer_;
+    if (is_being_asked_ || (was_asked && age < pause_after_failure)) {
+      if (issuer_) return issuer_;
+      fail(ErrorKind::unavailable, "its configuration is not known yet");
+    }
+    is_being_asked_ = true;
+  }
+  std::shared_ptr<const Issuer> made;
+  std::string failure;
+  try {
+    made = std::make_shared<const Issuer>(at_.issuer, issuer_timeout);
+  } catch (const std::exception& error) {
+    failure = message_of(error);
+  }
   const std::scoped_lock lock(mutex_);
-  const auto age = std::chrono::steady_clock::now() - asked_;
-  const bool was_asked = asked_.time_since_epoch().count() != 0;
-  if (issuer_ && age < configuration_holds) return issuer_;
-  if (!issuer_ && was_asked && age < pause_after_failure)
-    fail(ErrorKind::unavailable, "the issuer {} does not answer", printable_url(at_.issuer));
+  is_being_asked_ = false;
   asked_ = std::chrono::steady_clock::now();
-  issuer_ = nullptr;
-  issuer_ = std::make_shared<const Issuer>(at_.issuer, issuer_timeout);
+  if (made) issuer_ = std::move(made);
+  if (!issuer_) throw Error(ErrorKind::unavailable, failure);
+  if (!failure.empty())
+    log::warning("the issuer {}: {}; its configuration that is known stays in use", printable_url(at_.issuer),
+                 failure);
   return issuer_;
 }
 
-PageSessions::Begun PageSessions::begin(const std::string& to) {
-  return in_context(fmt::format("signing in at {}", printable_url(at_.issuer)), [&] {
-    const PendingLogin begun{.login = CodeLogin::begin(), .to = local_address(to)};
-    return Begun{.page = page_of(begun.login, *issuer(), at_, redirect_, "Sign in with 'flox auth login'."),
-                 .cookie = set_cookie(begun.to_cookie(), login_lasts)};
-  });
+PageSessions::Begun PageSessions::begin(const std::string& to) try {
+  const PendingLogin begun{.login = CodeLogin::begin(), .to = local_address(to)};
+  return Begun{.page = page_of(begun.login, *issuer(), at_, redirect_, "Sign in with 'flox auth login'."),
+               .cookie = set_cookie(begun.to_cookie(), login_lasts)};
+} catch (const Error& error) {
+  fail_at_issuer(at_, error);
 }
 
-PageSessions::Completed PageSessions::complete(const std::string& cookie,
-                                               const std::map<std::string, std::string>& answer) {
-  const auto begun = PendingLogin::parse(cookie);
+PageSessions::Completed PageSessions::complete(const ServerRequest& request) {
+  const std::map<std::string, std::string>& answer = request.query;
+  const auto begun = PendingLogin::parse(session_cookie(request, cookie_name_));
   const auto state = answer.find("state");
   if (!begun)
     refuse_sign_in("no login waits for this answer: it took too long, or it was begun in another browser");
@@ -86,7 +112,7 @@ PageSessions::Completed PageSessions::complete(const std::string& cookie,
     try {
       return id_token_of(begun->login, *issuer(), at_, redirect_, answer);
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::untrusted) throw;
+      if (error.kind() != ErrorKind::untrusted) fail_at_issuer(at_, error);
       refuse_sign_in(error.what());
     }
   }();
@@ -97,10 +123,11 @@ PageSessions::Completed PageSessions::complete(const std::string& cookie,
 }
 
 // Browsers send one or the other (Fetch Metadata; RFC 6454), and one that sends neither has sent the cookie
-// only within this site (SameSite).
+// only within this site (SameSite). The first says it all: Origin may be "null" of our own pages, too, where
+// something on the way has added a Referrer-Policy of no-referrer (Fetch, section 3.2.5).
 bool PageSessions::is_from_here(const ServerRequest& request) const {
   const auto site = request.headers.find("sec-fetch-site");
-  if (site != request.headers.end() && site->second != "same-origin") return false;
+  if (site != request.headers.end()) return site->second == "same-origin";
   const auto origin = request.headers.find("origin");
   return origin == request.headers.end() || origin->second == HttpUrl::parse(origin_).origin() ||
          origin->second == origin_;

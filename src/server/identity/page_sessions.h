@@ -6,7 +6,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,8 +25,10 @@ struct PageLoginOptions {
   std::chrono::seconds lasts = std::chrono::hours(12);
 };
 
-// Thread-safe. begin() and complete() may wait for the issuer, ten seconds for each question; of several at
-// once the third fails.
+// Thread-safe. begin() and complete() may wait for the issuer, ten seconds for each question. Of complete()
+// the third at once fails, and one call at a time asks for the issuer's configuration: others take the one
+// that is known, or fail. So a slow issuer holds three threads at most, and not those that answer everybody
+// else.
 class PageSessions {
  public:
   // `exchange` must outlive it. Off without an issuer, and for a public URL without https, but of the
@@ -45,10 +46,10 @@ class PageSessions {
     std::string to, cookie;
     Token token;
   };
-  // `cookie` as the browser brings it, `answer` the query of the address to which the issuer has sent it.
-  // Throws Refusal ("exchange") for an answer that is not to the login in the cookie, or that the issuer or
-  // the exchange refuses; Error(unavailable).
-  Completed complete(const std::string& cookie, const std::map<std::string, std::string>& answer);
+  // `request`: what the issuer has made the browser ask, with its cookie and the answer in the query. Throws
+  // Refusal ("exchange") for an answer that is not to the login in the cookie, or that the issuer or the
+  // exchange refuses; Error(unavailable).
+  Completed complete(const ServerRequest& request);
   // The Set-Cookie that takes it away.
   std::string no_cookie() const { return set_cookie("", std::chrono::seconds(0)); }
   // Whether the request comes from one of our own pages: else another site could sign somebody out.
@@ -63,10 +64,11 @@ class PageSessions {
   IssuerLogin at_;
   std::string redirect_;  // empty: off
   std::string origin_;
-  bool is_secure_ = false;
+  std::string_view cookie_name_;
   std::mutex mutex_;
   std::shared_ptr<const Issuer> issuer_;
-  std::chrono::steady_clock::time_point asked_{};
+  std::chrono::steady_clock::time_point asked_{};  // when that ended
+  bool is_being_asked_ = false;
   std::atomic<int> waiting_{0};
 };
 

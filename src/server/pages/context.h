@@ -28,7 +28,8 @@ struct PagesContext {
   Visitor visitor(const Call& call) const {
     const ServerRequest& request = call.request();
     const bool by_cookie = !request.headers.contains("authorization");
-    const bool is_login = request.path.starts_with("/login");  // whose query is nobody's to see
+    // The query of a login is nobody's to see, and nobody comes back to the other.
+    const bool is_login = request.path.starts_with("/login") || request.path == "/logout";
     return {.may_sign_in = sessions().is_on(),
             .user = by_cookie ? call.caller().user : std::string(),
             .here = is_login ? Address({}) : Address::of(request.path, request.query)};

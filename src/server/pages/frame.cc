@@ -86,7 +86,8 @@ ServerResponse for_browsers(ServerResponse response) {
   headers["Content-Security-Policy"] = security_policy;
   headers["X-Content-Type-Options"] = "nosniff";
   headers["X-Frame-Options"] = "DENY";
-  headers["Referrer-Policy"] = "no-referrer";
+  // Not no-referrer: a form of such a page is sent with "Origin: null", so that nobody could sign out.
+  headers["Referrer-Policy"] = "same-origin";
   headers["Cross-Origin-Opener-Policy"] = "same-origin";
   headers["Cross-Origin-Resource-Policy"] = "same-origin";
   headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()";

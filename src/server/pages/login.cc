@@ -37,7 +37,7 @@ ServerResponse complete(PagesContext& pages, const Call& call) {
   Audit::Entry entry{
       .who = {}, .token = {}, .action = "GET /login/callback", .status = 200, .reason = {}, .detail = {}};
   try {
-    auto done = pages.sessions().complete(session_cookie(call.request()), call.request().query);
+    auto done = pages.sessions().complete(call.request());
     entry.who = done.token.user;
     entry.token = done.token.id;
     entry.detail = done.token.description;
