@@ -51,9 +51,9 @@ void remove_left(const Directory& directory, const std::string& name) {
 
 bool tells_all_locks(int fd) noexcept {
   // Disks and memory that one kernel alone has. ZFS and bcachefs are not in linux/magic.h.
-  constexpr uint32_t own[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,     F2FS_SUPER_MAGIC,
-                              TMPFS_MAGIC,      RAMFS_MAGIC,     OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1,
-                              0xca451a4e};
+  constexpr uint32_t own[] = {EXT4_SUPER_MAGIC,      XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                              F2FS_SUPER_MAGIC,      TMPFS_MAGIC,     RAMFS_MAGIC,
+                              OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1,      0xca451a4e};
   struct statfs status {};
   return ::fstatfs(fd, &status) == 0 &&
          std::ranges::find(own, static_cast<uint32_t>(status.f_type)) != std::end(own);

@@ -10,9 +10,9 @@
 
 namespace flox {
 
-// Whether flock(2) tells of everybody who has a file or directory of this file system locked: those that other
-// machines may have mounted too (NFS, 9p, virtiofs, FUSE, …) tell of this machine's at most, so that what
-// looks left may be in use.
+// Whether flock(2) tells of everybody who has a file or directory of this file system locked: those that
+// other machines may have mounted too (NFS, 9p, virtiofs, FUSE, …) tell of this machine's at most, so that
+// what looks left may be in use.
 bool tells_all_locks(int fd) noexcept;
 
 // Offers `take` the names that the file `name` may have until it is whole, and gives the one for which it

@@ -112,8 +112,8 @@ bool is_own(const Fd& fd) {
 bool has_name(const Fd& fd, const fs::path& path) {
   struct stat opened {
   }, now{};
-  return ::fstat(fd.get(), &opened) == 0 && ::lstat(path.c_str(), &now) == 0 &&
-         opened.st_dev == now.st_dev && opened.st_ino == now.st_ino;
+  return ::fstat(fd.get(), &opened) == 0 && ::lstat(path.c_str(), &now) == 0 && opened.st_dev == now.st_dev &&
+         opened.st_ino == now.st_ino;
 }
 
 // Whether to look for some that were left: whoever makes thousands in a large directory would list it each

@@ -30,8 +30,8 @@ void write_file_synced(const fs::path& path, std::string_view content, unsigned 
 // A new empty directory, removed with all it holds (also read-only directories) when the object goes. It is
 // locked (flock(2)) as long as the object is there: one that a killed process has left is removed by the next
 // object of its prefix and parent, if that can be told (tells_all_locks() of base/os/beside.h) and is looked
-// for: at the 1st, 2nd, 4th, 8th … object of a process. A directory that is to stay is made by make_kept_directory
-// (base/os/kept_directory.h).
+// for: at the 1st, 2nd, 4th, 8th … object of a process. A directory that is to stay is made by
+// make_kept_directory (base/os/kept_directory.h).
 class TempDir {
  public:
   // Below `parent` (default $TMPDIR or /tmp), named PREFIX followed by "tmp." and six random characters.
