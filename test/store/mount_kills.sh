@@ -112,7 +112,7 @@ step "another mount with the same directory for its files leaves those of the fi
 mounted
 ls "$WORK/files" >"$WORK/first"
 mkdir -p "$WORK/other"
-if flox --root "$WORK/node" store mount "$WORK/other" --files "$WORK/files" --cache "file://$WORK/nowhere" "$TOP" 2>/dev/null; then die "it mounted what is not there"; fi
+if flox --root "$WORK/node" store mount "$WORK/other" --trusted-key "$(<"$WORK/pub")" --files "$WORK/files" --cache "file://$WORK/nowhere" "$TOP" 2>/dev/null; then die "it mounted what is not there"; fi
 equal "$(ls "$WORK/files")" "$(<"$WORK/first")" "the first one's files"
 cmp "$WORK/mnt/$NAME/share/large9" "$WORK/top/share/large9" || die "it differs"
 unmounted
