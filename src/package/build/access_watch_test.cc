@@ -85,7 +85,7 @@ TEST_F(AccessWatchTest, names_files_without_links_and_by_where_they_are) {
   fs::create_symlink(outside_ / "file", inside.path() / "link");
   seen([&] {
     ::open((inside.path() / "link").c_str(), O_RDONLY);
-    ::chdir(inside.path().c_str());
+    if (::chdir(inside.path().c_str()) != 0) ::_exit(1);
     ::open("link", O_RDONLY);
     const int directory = ::open(outside_.c_str(), O_PATH | O_DIRECTORY);
     ::openat(directory, "../../lib", O_RDONLY);
