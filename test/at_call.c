@@ -29,6 +29,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -269,7 +270,10 @@ int main(int argc, char** argv) {
       if (pid == command) {
         result = code_of(status);
         has_ended = 1;
-        alarm(left_wait == NULL ? 10 : (unsigned)atoi(left_wait));
+        // Again and again: one alarm may come just before waitpid(2), which would wait for ever.
+        const struct itimerval later = {.it_value = {.tv_sec = left_wait == NULL ? 10 : atol(left_wait), .tv_usec = 1},
+                                        .it_interval = {.tv_sec = 1, .tv_usec = 0}};
+        setitimer(ITIMER_REAL, &later, NULL);
       }
       continue;
     }
@@ -284,6 +288,8 @@ int main(int argc, char** argv) {
       ptrace(PTRACE_SYSCALL, pid, 0, event != 0 ? 0 : number);
     }
   }
+  const struct itimerval never = {0};
+  setitimer(ITIMER_REAL, &never, NULL);
   fprintf(report, "calls %ld\n", counted);
   if (waited_long) {
     // Who is still traced by this process.

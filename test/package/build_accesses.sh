@@ -68,10 +68,12 @@ fi
 step "sandbox-allow: a path, a pattern, the home directory"
 builds warn "cat $OUTSIDE/data /etc/hosts"' ~/.npm/package > $out/it' "sandbox-allow = [\"$OUTSIDE/d*\", \"/etc/hosts\", \"~/.npm/**\"]"
 untold "used files"
-for bad in / '/**' relative '**/x'; do
+ln -s / whole
+for bad in / '/**' relative '**/x' "$WORK/project/whole" "$WORK/project/whole/**"; do
   fails warn 'touch $out/it' "sandbox-allow = [\"$bad\"]"
   told "sandbox-allow '$bad'"
 done
+rm whole
 
 step "enforce: what is not allowed is not there, and the error's reader is told what was wanted"
 rm result-it.json
@@ -89,6 +91,9 @@ builds enforce "cat $OUTSIDE/data /etc/hosts"' ~/.npm/package > $out/it; echo mo
 [ "$(jq -r .predicate.buildDefinition.internalParameters.sandbox result-it.provenance.json)" = enforce ] || die "the provenance does not say so"
 builds enforce 'cat /proc/net/dev > $out/it; [ $(id -u) = '"$(id -u)"' ]'
 [ "$(grep -c : "$ROOT$(jq -r .outputs.out result-it.json)/it")" = "$(grep -c : /proc/net/dev)" ] || die "it has not the machine's network"
+ln -s home "$OUTSIDE/link"
+HOME=$OUTSIDE/link builds enforce 'cd ~; [ -d "$HOME" ]; touch $out/it'
+rm "$OUTSIDE/link"
 printf '#!/usr/bin/perl\n' >script
 chmod +x script
 fails enforce './script'
@@ -117,6 +122,29 @@ for escape in 'mkdir /m; mount -t proc none /m' 'mknod /tmp/sda b 8 0' 'chroot /
   fails enforce "$escape"
 done
 rm "$OUTSIDE/$odd"
+fails enforce "rm result-it.log; ln -s $HOME/.config/token result-it.log; exit 1"
+untold secret
+mv own kept && ln -s "$HOME/.config/token" own
+sed -i 's/^version = .*/version = { file = "own" }/' .flox/env/manifest.toml
+"$FLOX" build -d . >"$WORK/out" 2>"$WORK/told" && die "a link of the build's was its version"
+told "leads out of the project"
+untold secret
+mv kept own
+exec 9<"$OUTSIDE"
+fails enforce 'cat /proc/self/fd/9/data'
+exec 9<&-
+AS="setpriv --inh-caps +sys_admin"
+builds enforce 'while read -r name value; do case $name in Cap*) echo "$value" ;; esac; done </proc/self/status >$out/it'
+AS=
+while read -r set; do
+  if ((0x$set & ~0xdb)); then die "it has capabilities but those over files: $set"; fi
+done <"$ROOT$(jq -r .outputs.out result-it.json)/it"
+if type -p gcc >/dev/null; then
+  printf '#include <errno.h>\n#include <sys/syscall.h>\n#include <unistd.h>\nint main(void) { return syscall(SYS_keyctl, 0, -3, 0) != -1 || errno != ENOSYS; }\n' >keys.c
+  gcc -static -o keys keys.c
+  builds enforce './keys; touch $out/it'
+  rm keys
+fi
 
 step "an ordinary user"
 user=65533

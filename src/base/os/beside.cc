@@ -1,11 +1,16 @@
 #include "base/os/beside.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <iterator>
 #include <random>
 
 #include "base/error.h"
@@ -28,14 +33,31 @@ bool is_same_file(const Fd& fd, const Directory& directory, const std::string& n
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-// One that nobody has locked was left. Whoever removes one has the lock, so it is not another's by then.
+bool is_own_file(const Fd& fd) {
+  struct stat opened {};
+  return ::fstat(fd.get(), &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_uid == ::geteuid();
+}
+
+// One that nobody has locked was left. Whoever removes one has the lock, so it is not another's by then. In a
+// directory like /tmp one of another user is not what root left.
 void remove_left(const Directory& directory, const std::string& name) {
+  if (!tells_all_locks(directory.fd())) return;
   const Fd fd(::openat(directory.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 && is_same_file(fd, directory, name))
+  if (fd && is_own_file(fd) && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 && is_same_file(fd, directory, name))
     ::unlinkat(directory.fd(), name.c_str(), 0);
 }
 
 }  // namespace
+
+bool tells_all_locks(int fd) noexcept {
+  // Disks and memory that one kernel alone has. ZFS and bcachefs are not in linux/magic.h.
+  constexpr uint32_t own[] = {EXT4_SUPER_MAGIC,      XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                              F2FS_SUPER_MAGIC,      TMPFS_MAGIC,     RAMFS_MAGIC,
+                              OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1,      0xca451a4e};
+  struct statfs status {};
+  return ::fstatfs(fd, &status) == 0 &&
+         std::ranges::find(own, static_cast<uint32_t>(status.f_type)) != std::end(own);
+}
 
 std::string take_name_beside(const Directory& directory, const std::string& name,
                              const std::function<bool(const std::string&)>& take) {

@@ -10,10 +10,16 @@
 
 namespace flox {
 
+// Whether flock(2) tells of everybody who has a file or directory of this file system locked: those that
+// other machines may have mounted too (NFS, 9p, virtiofs, FUSE, …) tell of this machine's at most, so that
+// what looks left may be in use.
+bool tells_all_locks(int fd) noexcept;
+
 // Offers `take` the names that the file `name` may have until it is whole, and gives the one for which it
 // said that it has made a file of that name. The first is the same for all who write the file, so that what
-// one has left that was killed is found and removed: who makes such a file locks it, exclusively and by
-// flock(2), before others see it or before it says so. Throws Error(unavailable) if all are taken.
+// one has left that was killed is found and removed, if it is this user's and tells_all_locks(): who makes
+// such a file locks it, exclusively and by flock(2), before others see it or before it says so. Throws
+// Error(unavailable) if all are taken.
 std::string take_name_beside(const Directory& directory, const std::string& name,
                              const std::function<bool(const std::string& beside)>& take);
 

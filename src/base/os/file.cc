@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <map>
@@ -76,6 +77,13 @@ class DirectoryLocks {
     const std::lock_guard guard(mutex_);
     locks_.insert_or_assign(path, std::move(lock));
   }
+  // To the program that takes this process's place.
+  void hand_on(const fs::path& path) {
+    const std::lock_guard guard(mutex_);
+    const auto found = locks_.find(path);
+    if (found != locks_.end() && ::fcntl(found->second.get(), F_SETFD, 0) != 0)
+      fail_errno(errno, "handing on the lock of {}", path.string());
+  }
   void forget(const fs::path& path) {
     const std::lock_guard guard(mutex_);
     locks_.erase(path);
@@ -86,26 +94,48 @@ class DirectoryLocks {
   std::map<fs::path, Fd> locks_;
 };
 
-// The directory of that name, if it can be opened, is this user's and is locked by this call.
-Fd lock_directory(const fs::path& path, int how) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd) return {};
+Fd open_directory(const fs::path& path) {
+  return Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+bool lock_directory(const Fd& fd, int how) {
   while (::flock(fd.get(), how) != 0)
-    if (errno != EINTR) return {};
-  struct stat locked {
+    if (errno != EINTR) return false;
+  return true;
+}
+
+bool is_own(const Fd& fd) {
+  struct stat status {};
+  return ::fstat(fd.get(), &status) == 0 && status.st_uid == ::geteuid();
+}
+
+bool has_name(const Fd& fd, const fs::path& path) {
+  struct stat opened {
   }, now{};
-  const bool is_still_there = ::fstat(fd.get(), &locked) == 0 && ::lstat(path.c_str(), &now) == 0 &&
-                              locked.st_dev == now.st_dev && locked.st_ino == now.st_ino;
-  return is_still_there && locked.st_uid == ::geteuid() ? std::move(fd) : Fd();
+  return ::fstat(fd.get(), &opened) == 0 && ::lstat(path.c_str(), &now) == 0 && opened.st_dev == now.st_dev &&
+         opened.st_ino == now.st_ino;
+}
+
+// Whether to look for some that were left: whoever makes thousands in a large directory would list it each
+// time. It is the 1st, 2nd, 4th, 8th … time then.
+bool is_time_to_look(const std::string& beginning) {
+  static std::mutex mutex;
+  static auto* const made = new std::map<std::string, size_t>;  // never destroyed, as the locks
+  const std::lock_guard guard(mutex);
+  return std::has_single_bit(++(*made)[beginning]);
 }
 
 void remove_left(const fs::path& base, const std::string& beginning) {
+  if (!is_time_to_look((base / beginning).string())) return;
+  const Fd directory(::open(base.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || !tells_all_locks(directory.get())) return;
   std::error_code error;
   for (fs::directory_iterator entry(base, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename();
     if (!name.starts_with(beginning) || name.size() != beginning.size() + random_characters) continue;
-    const Fd lock = lock_directory(entry->path(), LOCK_EX | LOCK_NB);
-    if (!lock) continue;
+    const Fd lock = open_directory(entry->path());
+    if (!lock || !is_own(lock) || !lock_directory(lock, LOCK_EX | LOCK_NB) || !has_name(lock, entry->path()))
+      continue;
     try {
       remove_tree(entry->path());
     } catch (const Error&) {  // whoever comes next tries it again
@@ -122,18 +152,24 @@ TempDir::TempDir(std::string_view prefix, const fs::path& parent) {
   // Until it is locked, another process may take it for one that was left.
   constexpr int attempts = 100;
   for (int attempt = 0; attempt < attempts; ++attempt) {
-    const fs::path pattern = make_kept_directory(beginning, base);
-    Fd lock = lock_directory(pattern, LOCK_EX);
-    if (!lock) {
-      ::rmdir(pattern.c_str());
+    const fs::path made = make_kept_directory(beginning, base);
+    Fd lock = open_directory(made);
+    // Where a file system has no locks, or shows its files as another user's, it is as good without: nobody
+    // removes one that is not his or that he cannot lock.
+    if (lock) lock_directory(lock, LOCK_EX);
+    if (!lock || !has_name(lock, made)) {
+      ::rmdir(made.c_str());
       continue;
     }
-    path_ = pattern;
+    path_ = made;
     DirectoryLocks::of_process().keep(path_, std::move(lock));
     return;
   }
-  fail(ErrorKind::unavailable, "making a temporary directory below {}: it cannot be locked", base.string());
+  fail(ErrorKind::unavailable, "making a temporary directory below {}: those that were made did not stay",
+       base.string());
 }
+
+void TempDir::stay_locked_after_exec() const { DirectoryLocks::of_process().hand_on(path_); }
 
 TempDir::~TempDir() {
   if (path_.empty()) return;

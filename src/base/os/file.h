@@ -29,8 +29,9 @@ void write_file_synced(const fs::path& path, std::string_view content, unsigned 
 
 // A new empty directory, removed with all it holds (also read-only directories) when the object goes. It is
 // locked (flock(2)) as long as the object is there: one that a killed process has left is removed by the next
-// object of its prefix and parent. A directory that is to stay is made by make_kept_directory
-// (base/os/kept_directory.h).
+// object of its prefix and parent, if that can be told (tells_all_locks() of base/os/beside.h) and is looked
+// for: at the 1st, 2nd, 4th, 8th … object of a process. A directory that is to stay is made by
+// make_kept_directory (base/os/kept_directory.h).
 class TempDir {
  public:
   // Below `parent` (default $TMPDIR or /tmp), named PREFIX followed by "tmp." and six random characters.
@@ -40,6 +41,9 @@ class TempDir {
   TempDir& operator=(TempDir&&) = delete;
   ~TempDir();
   const fs::path& path() const noexcept { return path_; }
+  // Before exec(3): the program that takes this process's place, and what that starts, go on having it locked
+  // until all of them have ended. Throws Error.
+  void stay_locked_after_exec() const;
   // Leaves the directory alone, which the caller has renamed: under the name that it had it would be removed.
   fs::path release() noexcept { return std::exchange(path_, {}); }
 

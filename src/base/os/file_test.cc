@@ -2,8 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 
 #include "base/error.h"
+#include "base/os/fd.h"
 
 namespace flox {
 namespace {
@@ -66,6 +71,30 @@ TEST(TempDir, of_a_killed_process_goes_with_the_next_of_its_prefix) {
   EXPECT_TRUE(fs::exists(used.path())) << "it is in use";
   EXPECT_TRUE(fs::exists(parent.path() / "work-something")) << "it is no temporary directory";
   EXPECT_EQ(count(), 3);
+}
+
+TEST(TempDir, is_locked_by_the_program_that_the_process_has_become) {
+  const TempDir parent;
+  const auto count = [&] { return std::distance(fs::directory_iterator(parent.path()), {}); };
+  Pipe running = make_pipe();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const TempDir used("work-", parent.path());
+    used.stay_locked_after_exec();
+    ::dup2(running.write_end.get(), 1);
+    ::execlp("sh", "sh", "-c", "echo; exec sleep 1000", nullptr);
+    ::_exit(127);
+  }
+  char byte;
+  EXPECT_EQ(read_some(running.read_end.get(), &byte, 1), 1U);
+  {
+    const TempDir next("work-", parent.path());
+    EXPECT_EQ(count(), 2);
+  }
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  const TempDir next("work-", parent.path());
+  EXPECT_EQ(count(), 1) << "nobody has it any more";
 }
 
 TEST(TempDir, that_has_been_moved_away_stays_where_it_is) {

@@ -264,7 +264,9 @@ void AccessWatch::serve() {
   if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, &asked) != 0)
     return;  // it has been killed meanwhile
   Call call;
-  if (read_call(asked, call)) judge(call);
+  // If the process has been killed meanwhile, another one may have its id, and that one's memory was read.
+  if (read_call(asked, call) && ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &asked.id) == 0)
+    judge(call);
   seccomp_notif_resp answer{.id = asked.id, .val = 0, .error = 0, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
   ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
@@ -364,7 +366,9 @@ bool AccessWatch::goes_with_program(const std::string& program, const std::strin
   std::set<std::string>& known = entry->second;
   const auto add_needed_by = [&](const std::string& file) {
     const Fd opened = open_inside(file, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    if (!opened) return;
+    struct stat status {};
+    // What a library is called may be a fifo, which would be waited for.
+    if (!opened || ::fstat(opened.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
     try {
       if (const auto elf = read_elf(fmt::format("/proc/self/fd/{}", opened.get())))
         for (const std::string& needed : elf->needed)

@@ -83,12 +83,14 @@ void AllowedPaths::add(const std::string& written, const std::string& expanded) 
   if (wildcard >= expanded.size()) {
     const std::string path = fs::path(plain).lexically_normal().string();
     require_part(path);
+    require_part(real(path));
     for (const std::string& text : {path, real(path)})
       patterns_.push_back({.written = written, .text = text, .directory = {}});
     return;
   }
   const std::string directory = fs::path(plain.substr(0, plain.rfind('/'))).lexically_normal().string();
   require_part(directory);
+  require_part(real(directory));
   // "/usr/inc*" is below /usr, with what has been passed of the name.
   const std::string rest = escaped(plain.substr(plain.rfind('/'))) + expanded.substr(wildcard);
   const bool all_below = rest.find_first_not_of("*/") == std::string::npos;

@@ -74,5 +74,13 @@ TEST(AllowedPathsTest, finds_what_is_there_and_nothing_twice) {
   EXPECT_THAT(refusal({at + "/real/n*"}), HasSubstr("is more than 1000 files"));
 }
 
+TEST(AllowedPathsTest, a_link_to_the_whole_machine_is_refused_as_that_is) {
+  const TempDir work;
+  std::filesystem::create_directory_symlink("/", work.path() / "whole");
+  const std::string whole = (work.path() / "whole").string();
+  EXPECT_THAT(refusal({whole}), HasSubstr("would be the whole machine"));
+  EXPECT_THAT(refusal({whole + "/**"}), HasSubstr("would be the whole machine"));
+}
+
 }  // namespace
 }  // namespace flox::package

@@ -60,6 +60,17 @@ std::string last_lines(const std::string& printed, size_t count) {
                      begin == std::string::npos ? text : text.substr(begin + 1));
 }
 
+// The end of the log, of which nobody writes any more. By its descriptor: under its name there may be a link
+// to a file that is nobody's business, or a fifo.
+std::string end_of(int log) {
+  constexpr off_t most = 64 << 10;  // bytes
+  const off_t size = ::lseek(log, 0, SEEK_END);
+  std::string text(static_cast<size_t>(std::clamp<off_t>(size, 0, most)), '\0');
+  const ssize_t got = ::pread(log, text.data(), text.size(), size - static_cast<off_t>(text.size()));
+  text.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  return text;
+}
+
 std::string closed_text(int memory, const std::string& what) {
   constexpr off_t most = 64 << 10;  // bytes
   if (::lseek(memory, 0, SEEK_END) > most)
@@ -68,14 +79,15 @@ std::string closed_text(int memory, const std::string& what) {
   return read_all(memory);
 }
 
-// A regular file of the project, which is nobody's fifo; of a pure build also none that "..", a link or a
-// root leads out to: what is read becomes the version, which is published.
+// A regular file of the project, which is nobody's fifo; of a build in a root of its own also none that "..",
+// a link or a root leads out to: what is read becomes the version, which is published.
 std::string read_version_file(const fs::path& project, const std::string& name, bool only_inside) {
   return in_context("its version.file " + printable(name, 300), [&] {
     const Fd file = open_file((project / name).string(), O_RDONLY | O_NONBLOCK);
     const fs::path inside = fs::canonical(project), real = fs::canonical(project / name);
     if (only_inside && std::ranges::mismatch(inside, real).in1 != inside.end())
-      fail(ErrorKind::untrusted, "it leads out of the project, and the sandbox is pure");
+      fail(ErrorKind::untrusted,
+           "it leads out of the project, and what is there the sandbox keeps from the build");
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) fail_errno(errno, "examining it");
     if (!S_ISREG(status.st_mode)) fail(ErrorKind::invalid_input, "it is not a file");
@@ -107,7 +119,7 @@ class Building {
       version = "0.0.0";
     } else if (source.is_object() && source.contains("file")) {
       version = read_version_file(pure_ ? work_->path() / "source" : request_.project,
-                                  string_member(source, "file", "version"), pure_);
+                                  string_member(source, "file", "version"), pure_ || enforced_);
     } else if (source.is_object() && source.contains("command")) {
       const Fd output(::memfd_create("version", MFD_CLOEXEC));
       if (!output) fail_errno(errno, "running its version command");
@@ -136,9 +148,10 @@ class Building {
     const Fd output = new_log(log_name);
     const int code = run(with_builds(request_.descriptor.command, request_.builds), command, output.get());
     if (code != 0)
-      throw Error(ErrorKind::invalid_input,
-                  fmt::format("its command failed with exit code {}{}", code, last_lines(read_file(log), 15)),
-                  fmt::format("All of its output is in {}.", log.string()));
+      throw Error(
+          ErrorKind::invalid_input,
+          fmt::format("its command failed with exit code {}{}", code, last_lines(end_of(output.get()), 15)),
+          fmt::format("All of its output is in {}.", log.string()));
   }
 
   // What the command used or wanted, also if it failed: then that may be why.
@@ -180,7 +193,7 @@ class Building {
     if (const auto status = project.status(name); status && S_ISDIR(status->st_mode))
       fail(ErrorKind::conflict, "{} is in the way of the build's log", (request_.project / name).string());
     project.remove(name);
-    return project.open(name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0644);
+    return project.open(name, O_RDWR | O_CREAT | O_EXCL | O_APPEND, 0644);
   }
 
   int run(const std::string& command, CommandSetting setting, int output) {
@@ -213,13 +226,15 @@ class Building {
   }
 
   // The project as it is, and what sandbox-allow names, where they are on this machine.
-  void show_machine(BuildRoot& root) const {
+  void show_machine(CommandSetting& command) const {
+    BuildRoot& root = *command.root;
     using Shown = BuildRoot::Shown;
     std::vector<Shown>& shown = root.shown;
     const auto home = request_.environment.find("HOME");
     if (home != request_.environment.end() && fs::path(home->second).is_absolute() &&
         fs::path(home->second).has_relative_path()) {
       root.home = fs::weakly_canonical(home->second);
+      command.environment["HOME"] = root.home.string();  // links on the way to it are not in the root
       shown.push_back({.from = work_->path() / "home", .to = root.home, .writable = true});
     }
     for (const char* name : network_settings)
@@ -271,7 +286,7 @@ class Building {
       shown.push_back({.from = work_->path() / "source", .to = pure_project, .writable = true});
       shown.push_back({.from = work_->path() / "home", .to = pure_home, .writable = true});
     } else {
-      show_machine(*result.root);
+      show_machine(result);
       for (const char* name : {"TMPDIR", "TMP", "TEMP"}) result.environment.erase(name);  // may not be there
     }
     if (!out.empty()) result.root->shown.push_back({.from = out, .to = out, .writable = true});

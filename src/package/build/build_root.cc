@@ -1,7 +1,11 @@
 #include "package/build/build_root.h"
 
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -14,8 +18,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <vector>
 
 #include "base/error.h"
 #include "base/os/directory.h"
@@ -138,7 +146,8 @@ class RootMaker {
   // What is the whole kernel's. It asks for the machine's user 0 there, not for a capability, and a build
   // that root has started is that user, whatever number it sees.
   void protect_kernel() {
-    for (const char* name : {"acpi", "asound", "bus", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger"}) {
+    for (const char* name : {"acpi", "asound", "bus", "driver", "dynamic_debug", "fs", "irq", "mtrr", "scsi",
+                             "sys", "sysrq-trigger"}) {
       const std::string place = std::string("proc/") + name;
       if (::access(at(place).c_str(), F_OK) == 0) bind(at(place), place, false);
     }
@@ -199,6 +208,83 @@ bool is_power_over_files(int capability) {
          capability == CAP_FSETID || capability == CAP_SETGID || capability == CAP_SETUID;
 }
 
+// Programs of root have what the bounding set has, and what they inherit.
+void limit_capabilities(bool keeps_files) {
+  for (int capability = 0;; ++capability) {
+    const int has = ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+    if (has < 0) break;
+    if (has == 0 || (keeps_files && is_power_over_files(capability))) continue;
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+      fail_errno(errno, "giving up the capability {}", capability);
+  }
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);  // EINVAL: there are none before Linux 4.3
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) fail_errno(errno, "reading the capabilities");
+  for (auto& set : sets) set.inheritable = 0;
+  if (::syscall(SYS_capset, &header, sets.data()) != 0)
+    fail_errno(errno, "giving up what programs inherit of capabilities");
+}
+
+// A directory of the machine among them would lead out of the root.
+void keep_open_files_from_programs() {
+  constexpr int first = 3;
+  if (::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
+  std::vector<int> open;  // before Linux 5.11
+  for (const auto& entry : filesystem::directory_iterator("/proc/self/fd"))
+    open.push_back(std::atoi(entry.path().filename().c_str()));
+  for (const int fd : open)
+    if (fd >= first) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+// The caller's session has keys (of Kerberos, of encrypted disks), and no namespace keeps them from a build.
+// Those of 32-bit programs have other numbers, which follow each other.
+void keep_keyrings_from_programs() {
+#if defined(__x86_64__)
+  constexpr uint32_t own = AUDIT_ARCH_X86_64, first_of_others = 286, last_of_others = 288;
+#elif defined(__aarch64__)
+  constexpr uint32_t own = AUDIT_ARCH_AARCH64, first_of_others = 309, last_of_others = 311;
+#else
+#error "the system calls of this architecture are not listed"
+#endif
+#ifdef __X32_SYSCALL_BIT
+  constexpr uint32_t number = ~static_cast<uint32_t>(__X32_SYSCALL_BIT);
+#else
+  constexpr uint32_t number = ~0U;
+#endif
+  std::array code = {
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, own, 0, 6),
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      sock_filter BPF_STMT(BPF_ALU | BPF_AND | BPF_K, number),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_add_key, 6, 0),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_request_key, 5, 0),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_keyctl, 4, 0),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first_of_others, 0, 2),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last_of_others, 1, 0),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  sock_fprog filter{.len = static_cast<unsigned short>(code.size()), .filter = code.data()};
+  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    fail_errno(errno, "keeping the kernel's keyrings from the build");
+}
+
+// The network has them, and behind one there may be the desktop, which types for who may ask it. Before
+// Linux 6.12 the kernel cannot.
+void keep_abstract_sockets_from_programs() {
+  struct {  // landlock_ruleset_attr
+    uint64_t files, network, scoped;
+  } rules{.files = 0, .network = 0, .scoped = 1};            // LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+  constexpr long create_ruleset = 444, restrict_self = 446;  // on all architectures
+  const Fd ruleset(static_cast<int>(::syscall(create_ruleset, &rules, sizeof(rules), 0)));
+  if (!ruleset) return;
+  if (::syscall(restrict_self, ruleset.get(), 0) != 0)
+    fail_errno(errno, "keeping the machine's sockets from the build");
+}
+
 pid_t fork_or_fail() {
   const pid_t child = ::fork();
   if (child < 0) fail_errno(errno, "starting a process for the build");
@@ -217,8 +303,10 @@ int run_in_root(const BuildRoot& root, const std::function<void()>& body) {
   const pid_t command = fork_or_fail();
   if (command != 0) ::_exit(reap_until(command));  // and with it all processes of the namespace
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail_errno(errno, "giving up privileges");
-  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
-    if (!root.as_caller || !is_power_over_files(capability)) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  limit_capabilities(root.as_caller);
+  keep_open_files_from_programs();
+  keep_keyrings_from_programs();
+  if (root.as_caller) keep_abstract_sockets_from_programs();
   body();
   ::_exit(0);
 }

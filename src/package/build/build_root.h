@@ -31,10 +31,12 @@ struct BuildRoot {
 // Runs `body`, which becomes another program or ends the process, in the root, and returns its exit code (128
 // + signal). In namespaces of its own: users (uid and gid 1000), mounts, processes, network (loopback only),
 // IPC and host name; as the caller without those of network and host name, and root keeps its power over
-// files. /dev has the harmless devices, /proc the namespace's processes, /tmp is what is shown there or a new
-// tmpfs. When `body`'s process ends, all that it left running ends. Call in a process of its own with one
-// thread; what `body` throws leaves this function in another process. Throws Error(unavailable) if this
-// machine lets this user have no such namespaces.
+// files. Keyrings of the kernel are not there, nor what whoever started this process had open; as the caller
+// sockets with abstract names are only there if the body has made them, from Linux 6.12 on. /dev has the
+// harmless devices, /proc the namespace's processes, /tmp is what is shown there or a new tmpfs. When
+// `body`'s process ends, all that it left running ends. Call in a process of its own with one thread; what
+// `body` throws leaves this function in another process. Throws Error(unavailable) if this machine lets this
+// user have no such namespaces.
 int run_in_root(const BuildRoot& root, const std::function<void()>& body);
 
 }  // namespace flox::package
