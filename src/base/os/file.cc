@@ -76,6 +76,10 @@ class DirectoryLocks {
     const std::lock_guard guard(mutex_);
     locks_.insert_or_assign(path, std::move(lock));
   }
+  int number(const fs::path& path) {
+    const std::lock_guard guard(mutex_);
+    return locks_.at(path).get();
+  }
   void forget(const fs::path& path) {
     const std::lock_guard guard(mutex_);
     locks_.erase(path);
@@ -142,6 +146,12 @@ TempDir::~TempDir() {
   } catch (const std::exception&) {  // a destructor has nobody to tell; the next one of that name removes it
   }
   DirectoryLocks::of_process().forget(path_);
+}
+
+int TempDir::lock_for_successor() const {
+  const int number = DirectoryLocks::of_process().number(path_);
+  if (::fcntl(number, F_SETFD, 0) != 0) fail_errno(errno, "keeping the lock of {}", path_.string());
+  return number;
 }
 
 void remove_tree(const fs::path& path) {

@@ -42,6 +42,10 @@ class TempDir {
   const fs::path& path() const noexcept { return path_; }
   // Leaves the directory alone, which the caller has renamed: under the name that it had it would be removed.
   fs::path release() noexcept { return std::exchange(path_, {}); }
+  // The number of the lock's descriptor, which a program inherits that takes this process's place: while that
+  // has it open, nobody removes the directory. Call it just before; that program sees that its own children
+  // do not get it. Throws Error.
+  int lock_for_successor() const;
 
  private:
   fs::path path_;

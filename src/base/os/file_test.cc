@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 
 #include "base/error.h"
 
@@ -66,6 +70,26 @@ TEST(TempDir, of_a_killed_process_goes_with_the_next_of_its_prefix) {
   EXPECT_TRUE(fs::exists(used.path())) << "it is in use";
   EXPECT_TRUE(fs::exists(parent.path() / "work-something")) << "it is no temporary directory";
   EXPECT_EQ(count(), 3);
+}
+
+TEST(TempDir, of_a_process_that_became_another_program_stays_while_that_runs) {
+  const TempDir parent;
+  const pid_t child = fork();
+  if (child == 0) {
+    const TempDir made("work-", parent.path());
+    made.lock_for_successor();
+    execl("/bin/sh", "sh", "-c", "touch \"$1/../ready\"; exec sleep 1000", "sh", made.path().c_str(),
+          static_cast<char*>(nullptr));
+    _exit(127);
+  }
+  for (int i = 0; i < 6000 && !fs::exists(parent.path() / "ready"); ++i) usleep(10'000);
+  const auto count = [&] { return std::distance(fs::directory_iterator(parent.path()), {}); };
+  { const TempDir next("work-", parent.path()); }
+  EXPECT_EQ(count(), 2) << "it is in use";
+  EXPECT_EQ(kill(child, SIGKILL), 0);
+  waitpid(child, nullptr, 0);
+  { const TempDir next("work-", parent.path()); }
+  EXPECT_EQ(count(), 1) << "nobody has it any more";
 }
 
 TEST(TempDir, that_has_been_moved_away_stays_where_it_is) {
