@@ -287,14 +287,13 @@ shared::v1::RealiseAnswer StoreWriter::realise(const shared::v1::RealiseRequest&
 void StoreWriter::release_what_is_not_told(Reader& reader) {
   const auto now = Clock::now();
   for (auto& [holder, lease] : reader.leases) {
-    const bool is_under_way = std::ranges::any_of(jobs_, [&](const auto& job) {
-      return job.second->work.node == reader.name && job.second->holder == holder;
-    });
-    if (is_under_way) continue;
     nix::StorePathSet stale;
     for (const auto& [path, time] : lease)
       if (now - time >= grace) stale.insert(path);
-    if (stale.empty()) continue;
+    const auto is_its = [&, of = std::string_view(holder)](const auto& job) {
+      return job.second->work.node == reader.name && job.second->holder == of;
+    };
+    if (stale.empty() || std::ranges::any_of(jobs_, is_its)) continue;
     store::release_paths(store_, holder_of(reader.name, holder), stale);
     for (const nix::StorePath& path : stale) lease.erase(path);
   }
