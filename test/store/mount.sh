@@ -63,6 +63,16 @@ diff -r "$WORK/lib" "$WORK/mnt/$NAME" || die "it differs"
 refused "Read-only file system" touch "$WORK/mnt/$NAME/new"
 unmounted
 
+step "another mount with the same directory for its files leaves those of one that is there alone"
+mounted --cache "$URL" "$APP"
+mkdir "$WORK/other" "$WORK/nothing"
+if flox --root "$WORK/node" store mount "$WORK/other" --files "$WORK/files" --cache "file://$WORK/nothing" "$LIB" >"$WORK/log-other" 2>&1; then
+  die "it mounted what no cache has"
+fi
+[ -e "$(echo "$WORK"/files/*/mount.json)" ] || die "the files of the first mount are gone"
+diff -r "$WORK/lib" "$WORK/mnt/$NAME" || die "it differs"
+unmounted
+
 step "a cache that sends other bytes: their readers get an error, all others what was signed"
 cp -r "$WORK/cache" "$WORK/lying"
 NAR=$WORK/lying/$(sed -n 's/^URL: //p' "$WORK/lying/${NAME%%-*}.narinfo")

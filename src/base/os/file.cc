@@ -77,12 +77,11 @@ class DirectoryLocks {
     const std::lock_guard guard(mutex_);
     locks_.insert_or_assign(path, std::move(lock));
   }
-  // To the program that takes this process's place.
-  void hand_on(const fs::path& path) {
+  // -1 where it has none.
+  int number(const fs::path& path) {
     const std::lock_guard guard(mutex_);
     const auto found = locks_.find(path);
-    if (found != locks_.end() && ::fcntl(found->second.get(), F_SETFD, 0) != 0)
-      fail_errno(errno, "handing on the lock of {}", path.string());
+    return found == locks_.end() ? -1 : found->second.get();
   }
   void forget(const fs::path& path) {
     const std::lock_guard guard(mutex_);
@@ -169,8 +168,6 @@ TempDir::TempDir(std::string_view prefix, const fs::path& parent) {
        base.string());
 }
 
-void TempDir::stay_locked_after_exec() const { DirectoryLocks::of_process().hand_on(path_); }
-
 TempDir::~TempDir() {
   if (path_.empty()) return;
   try {
@@ -178,6 +175,13 @@ TempDir::~TempDir() {
   } catch (const std::exception&) {  // a destructor has nobody to tell; the next one of that name removes it
   }
   DirectoryLocks::of_process().forget(path_);
+}
+
+int TempDir::lock_for_successor() const {
+  const int number = DirectoryLocks::of_process().number(path_);
+  if (number >= 0 && ::fcntl(number, F_SETFD, 0) != 0)
+    fail_errno(errno, "keeping the lock of {}", path_.string());
+  return number;
 }
 
 void remove_tree(const fs::path& path) {

@@ -41,11 +41,12 @@ class TempDir {
   TempDir& operator=(TempDir&&) = delete;
   ~TempDir();
   const fs::path& path() const noexcept { return path_; }
-  // Before exec(3): the program that takes this process's place, and what that starts, go on having it locked
-  // until all of them have ended. Throws Error.
-  void stay_locked_after_exec() const;
   // Leaves the directory alone, which the caller has renamed: under the name that it had it would be removed.
   fs::path release() noexcept { return std::exchange(path_, {}); }
+  // The number of the lock's descriptor, which a program inherits that takes this process's place: while that
+  // has it open, nobody removes the directory. Call it just before; that program sees that its own children
+  // do not get it. Throws Error.
+  int lock_for_successor() const;
 
  private:
   fs::path path_;

@@ -73,27 +73,23 @@ TEST(TempDir, of_a_killed_process_goes_with_the_next_of_its_prefix) {
   EXPECT_EQ(count(), 3);
 }
 
-TEST(TempDir, is_locked_by_the_program_that_the_process_has_become) {
+TEST(TempDir, of_a_process_that_became_another_program_stays_while_that_runs) {
   const TempDir parent;
-  const auto count = [&] { return std::distance(fs::directory_iterator(parent.path()), {}); };
-  Pipe running = make_pipe();
-  const pid_t child = ::fork();
+  const pid_t child = fork();
   if (child == 0) {
-    const TempDir used("work-", parent.path());
-    used.stay_locked_after_exec();
-    ::dup2(running.write_end.get(), 1);
-    ::execlp("sh", "sh", "-c", "echo; exec sleep 1000", nullptr);
-    ::_exit(127);
+    const TempDir made("work-", parent.path());
+    made.lock_for_successor();
+    execl("/bin/sh", "sh", "-c", "touch \"$1/../ready\"; exec sleep 1000", "sh", made.path().c_str(),
+          static_cast<char*>(nullptr));
+    _exit(127);
   }
-  char byte;
-  EXPECT_EQ(read_some(running.read_end.get(), &byte, 1), 1U);
-  {
-    const TempDir next("work-", parent.path());
-    EXPECT_EQ(count(), 2);
-  }
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  const TempDir next("work-", parent.path());
+  for (int i = 0; i < 6000 && !fs::exists(parent.path() / "ready"); ++i) usleep(10'000);
+  const auto count = [&] { return std::distance(fs::directory_iterator(parent.path()), {}); };
+  { const TempDir next("work-", parent.path()); }
+  EXPECT_EQ(count(), 2) << "it is in use";
+  EXPECT_EQ(kill(child, SIGKILL), 0);
+  waitpid(child, nullptr, 0);
+  { const TempDir next("work-", parent.path()); }
   EXPECT_EQ(count(), 1) << "nobody has it any more";
 }
 

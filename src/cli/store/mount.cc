@@ -80,9 +80,9 @@ void mount_paths(const StoreMountOptions& options) {
   }
   const std::string kept = fs::absolute(files.path());
   const std::string server = find_program("flox-lazy-server");
-  files.stay_locked_after_exec();  // else the next mount of this user would take them for left
   execute_program("flox-lazy-keeper", "flox store mount",
-                  {fs::absolute(options.directory), kept, server, kept});
+                  {"--lock", std::to_string(files.lock_for_successor()), fs::absolute(options.directory),
+                   kept, server, kept});
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ constexpr std::chrono::milliseconds first_pause(10), longest_pause(250);
 class Signals {
  public:
   Signals() {
+    // Who ignores it, as whoever has started this may have, is not told of a server's end.
+    std::signal(SIGCHLD, SIG_DFL);
     sigemptyset(&set_);
     for (const int signal : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&set_, signal);
     sigprocmask(SIG_BLOCK, &set_, &before_);

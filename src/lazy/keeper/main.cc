@@ -1,4 +1,6 @@
 // flox-lazy-keeper: keeps a mount of store paths while the program that serves it dies and is started again.
+#include <fcntl.h>
+
 #include <CLI/CLI.hpp>
 
 #include "base/command_line/program.h"
@@ -18,11 +20,18 @@ int run(int argc, char** argv) {
       "Example:\n  flox-lazy-keeper /mnt /run/files flox-lazy-server /run/files");
   app.set_version_flag("-V,--version", FLOX_VERSION);
   Kept kept;
+  int lock = -1;
+  app.add_option("--lock", lock,
+                 "number of an open descriptor that locks FILES, so that nobody takes them for left behind");
   app.add_option("DIRECTORY", kept.directory, "empty directory to mount at")->required();
   app.add_option("FILES", kept.files, "directory with the mount's files, which is removed at the end")
       ->required();
   app.add_option("SERVER", kept.server, "program that serves, and its arguments")->required();
-  return run_command_line(app, argc, argv, [&] { return keep_mount(kept); });
+  return run_command_line(app, argc, argv, [&] {
+    // Open until the end, and no server's, which could outlive it.
+    if (lock >= 0 && ::fcntl(lock, F_SETFD, FD_CLOEXEC) != 0) fail_usage("--lock is no open descriptor");
+    return keep_mount(kept);
+  });
 }
 
 }  // namespace

@@ -303,17 +303,21 @@ void read_list_again(Prefetcher& prefetches) {
   }
 }
 
+Lane lane_of(const ReaderWork& work) {
+  const auto lane = std::ranges::find(all_lanes, work.lane, [](Lane one) { return to_string(one); });
+  if (lane == all_lanes.end()) fail(ErrorKind::invalid_input, "'{}' is no lane", printable(work.lane, 60));
+  return *lane;
+}
+
 // Realises what a reader of the store wants.
 nix::StorePath realise_for(Environments& environments, const ReaderWork& work) {
   check_mode(work.mode);
   if (work.system != env::current_system())
     fail(ErrorKind::invalid_input, "this node is {}, and '{}' is wanted", env::current_system(),
          printable(work.system, 60));
-  const auto lane = std::ranges::find(all_lanes, work.lane, [](Lane one) { return to_string(one); });
-  if (lane == all_lanes.end()) fail(ErrorKind::invalid_input, "'{}' is no lane", printable(work.lane, 60));
   return environments.realise(env::Lockfile::parse(work.lock, "the reader's lock"), work.system, work.mode,
                               work.holder,
-                              {.lane = *lane,
+                              {.lane = lane_of(work),
                                .limits = work.limits,
                                .check_closure = {},
                                .gone = work.is_over,
@@ -350,7 +354,7 @@ std::unique_ptr<StoreReader> reader_of(const Config& config, const fs::path& sta
 // What this node does for those that read its store; null if there are none.
 std::unique_ptr<StoreWriter> writer_of(const Config& config, const fs::path& state,
                                        const std::string& runtime, Environments& environments,
-                                       Metrics& metrics) {
+                                       RealiseQueue& queue, Metrics& metrics) {
   if (!config.store_readers) return nullptr;
   if (!config.peer_address)
     throw Error(ErrorKind::invalid_input, "store_readers is set, and peer_address is not",
@@ -365,6 +369,11 @@ std::unique_ptr<StoreWriter> writer_of(const Config& config, const fs::path& sta
           .system = env::current_system(),
           .runtime = nix::StorePath::parse(runtime),
           .lease_time = config.store_reader_lease,
+          // They take turns with this node's own namespaces.
+          .begin =
+              [&queue](const ReaderWork& work, std::function<void()> run) {
+                queue[lane_of(work)].post("reader " + work.node, std::move(run));
+              },
           .realise = [&environments](const ReaderWork& work) { return realise_for(environments, work); },
           .readers = [&metrics](size_t readers) { metrics.store_readers(readers); }});
 }
@@ -390,7 +399,8 @@ void serve(const Options& options) {
                                                          : current_runtime(store).to_string();
   Environments environments(config, store, peers, metrics, reader.get());
   environments.recover_store();
-  const std::unique_ptr<StoreWriter> writer = writer_of(config, state, runtime, environments, metrics);
+  RealiseQueue queue(config, config);
+  const std::unique_ptr<StoreWriter> writer = writer_of(config, state, runtime, environments, queue, metrics);
   Containers containers(state / "containers.json");
   KeptPods kept(
       kept_pods_directory(config.root), store,
@@ -400,7 +410,6 @@ void serve(const Options& options) {
   Grants grants;
   Images images(config, environments, state);
   StartLog starts;
-  RealiseQueue queue(config, config);
   Prefetcher prefetches(config, environments, containers, kept, policy, queue[Lane::prefetch], metrics);
   const Ending ending{environments, queue};
   NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, grants, policy,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,13 +31,29 @@ uint64_t mount_of(const fs::path& path) {
   return status.stx_mnt_id;
 }
 
+bool is_read_only(const fs::path& place) {
+  struct statvfs status {};
+  if (::statvfs(place.c_str(), &status) != 0) fail_errno(errno, "reading {}", place.string());
+  return (status.f_flag & ST_RDONLY) != 0;
+}
+
+void make_read_only(const fs::path& place) {
+  if (::mount(nullptr, place.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV,
+              nullptr) != 0)
+    fail_errno(errno, "making the mount at {} read-only", place.string());
+}
+
 }  // namespace
 
 void show_shared_store(const fs::path& mount, const fs::path& root) {
   const fs::path place = root / "nix/store";
   in_context(fmt::format("showing the shared store {} at {}", mount.string(), place.string()), [&] {
     fs::create_directories(place);
-    if (mount_of(place) != mount_of(place.parent_path())) return;
+    if (mount_of(place) != mount_of(place.parent_path())) {
+      // One that a floxd has left half made, or the operator's.
+      if (!is_read_only(place)) make_read_only(place);
+      return;
+    }
     if (fs::absolute(root).lexically_normal() == "/")
       throw Error(
           ErrorKind::invalid_input, "the node's own records would be in the store that others write",
@@ -44,12 +61,13 @@ void show_shared_store(const fs::path& mount, const fs::path& root) {
     if (!fs::is_directory(mount))
       throw Error(ErrorKind::unavailable, fmt::format("{} is not there", mount.string()),
                   "Mount the writer's /nix at /nix, or set store_mount to where its /nix/store is.");
-    if (::mount(mount.c_str(), place.c_str(), nullptr, MS_BIND, nullptr) != 0 ||
-        ::mount(nullptr, place.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV,
-                nullptr) != 0) {
-      const int error = errno;
+    if (::mount(mount.c_str(), place.c_str(), nullptr, MS_BIND, nullptr) != 0)
+      fail_errno(errno, "mounting it");
+    try {
+      make_read_only(place);
+    } catch (...) {
       ::umount2(place.c_str(), MNT_DETACH);
-      fail_errno(error, "mounting it");
+      throw;
     }
   });
 }
@@ -77,7 +95,6 @@ std::optional<std::string> SharedMount::ask(std::function<std::optional<std::str
                   std::chrono::ceil<std::chrono::seconds>(patience_).count());
   std::unique_lock lock(looking_->mutex);
   if (!looking_->changed.wait_until(lock, end, [&] { return !looking_->is_busy; })) return hangs;
-  looking_->is_busy = true;
   auto result = std::make_shared<std::optional<std::optional<std::string>>>();
   std::thread([looking = looking_, look = std::move(look), result] {
     std::optional<std::string> reason;
@@ -91,6 +108,7 @@ std::optional<std::string> SharedMount::ask(std::function<std::optional<std::str
     looking->is_busy = false;
     looking->changed.notify_all();
   }).detach();
+  looking_->is_busy = true;  // there is a thread that ends it, after this
   if (!looking_->changed.wait_until(lock, end, [&] { return result->has_value(); })) return hangs;
   return **result;
 }

@@ -32,6 +32,7 @@ constexpr auto first_pause = std::chrono::milliseconds(20);
 constexpr auto longest_pause = std::chrono::milliseconds(1000);
 // A writer's floxd that is being replaced is waited for.
 constexpr auto writer_patience = std::chrono::seconds(5);
+constexpr std::time_t clock_play = 60;  // seconds by which a clock may be set back
 
 // The reader's own number, made when it is first asked for.
 std::string instance_in(const fs::path& directory) {
@@ -74,7 +75,16 @@ bool StoreReader::is_held() const {
   const std::string text = read_file(file, most_note);
   int64_t seconds = 0;
   std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return status.st_mtime + seconds > std::time(nullptr);
+  const std::time_t now = std::time(nullptr);
+  // Of a time that has not come the clock was put back, by who knows how much.
+  return status.st_mtime <= now + clock_play && status.st_mtime + seconds > now;
+}
+
+// When the writer last knew all leases of this node, as the file says.
+void StoreReader::set_told(std::time_t time) const {
+  const fs::path file = directory_ / "lease-time";
+  const utimbuf times{.actime = time, .modtime = time};
+  if (::utime(file.c_str(), &times) != 0) fail_errno(errno, "setting the time of {}", file.string());
 }
 
 void StoreReader::learn(const shared::v1::HelloAnswer& answer) {
@@ -87,8 +97,18 @@ void StoreReader::learn(const shared::v1::HelloAnswer& answer) {
   store_.register_valid(rows);
   store::set_named_root(store_, runtime_root, runtime);
   runtime_ = runtime;
-  write_file_synced(directory_ / "identity", there.path.to_string() + "\n" + there.text);
-  write_file_synced(directory_ / "lease-time", std::to_string(answer.lease_seconds()));
+  const std::string identity = there.path.to_string() + "\n" + there.text;
+  const bool is_same =
+      fs::exists(directory_ / "identity") && read_file(directory_ / "identity", most_note) == identity;
+  write_file_synced(directory_ / "identity", identity);
+  const fs::path file = directory_ / "lease-time";
+  const std::string seconds = std::to_string(answer.lease_seconds());
+  struct stat before {};
+  const bool is_there = is_same && ::stat(file.c_str(), &before) == 0;
+  if (is_there && read_file(file, most_note) == seconds) return;
+  // The writer has been asked, not told: what it knew it knows since then.
+  write_file_synced(file, seconds);
+  set_told(is_there ? before.st_mtime : 0);
 }
 
 nix::StorePath StoreReader::begin() {
@@ -98,9 +118,8 @@ nix::StorePath StoreReader::begin() {
     request.set_system(env::current_system());
     const auto answer = client_.ask(std::move(request));
     has_answered = true;
-    const bool was_held = is_held();
     learn(answer);
-    if (!was_held) log::info("the writer {} does not know what this node has leased yet", client_.writer());
+    if (!is_held()) log::info("the writer {} does not know what this node has leased yet", client_.writer());
   } catch (const Error& error) {
     if (has_answered || !is_of_network(error) || !fs::exists(directory_ / "identity")) throw;
     runtime_ = current_runtime(store_);
@@ -144,12 +163,21 @@ nix::StorePath StoreReader::realise(const Work& work, std::string_view holder) {
   request.set_most_bytes(work.limits.disk);
   request.set_most_milliseconds(static_cast<uint64_t>(work.limits.time.count()));
   shared::v1::RealiseAnswer answer;
-  auto last_answer = std::chrono::steady_clock::now();
+  const auto begun = std::chrono::steady_clock::now();
+  auto last_answer = begun;
+  std::optional<std::chrono::steady_clock::time_point> refused;  // for the first time
   for (auto pause = first_pause; !answer.done(); pause = std::min(2 * pause, longest_pause)) {
     if (work.is_over && work.is_over()) fail(ErrorKind::unavailable, "nobody waits for it any more");
     try {
       answer = client_.ask(request);
       last_answer = std::chrono::steady_clock::now();
+    } catch (const WriterRefusal& error) {
+      // A floxd that is being stopped says that it cannot now. What it cannot for another reason it does not
+      // try again and again, each time for as long as it takes.
+      const auto now = std::chrono::steady_clock::now();
+      if (!refused) refused = now;
+      if (!is_of_network(error) || now - *refused > writer_patience || now - begun >= work.limits.time) throw;
+      last_answer = now;
     } catch (const Error& error) {
       if (!is_of_network(error) || std::chrono::steady_clock::now() - last_answer > writer_patience)
         throw error.with_advice(
@@ -217,6 +245,7 @@ void StoreReader::tell() {
     // What the writer is about to let go of must not be taken for leased meanwhile.
     std::erase_if(held_, [&](const nix::StorePath& path) { return !told.contains(path); });
   }
+  const std::time_t asked = std::time(nullptr);  // the writer counts from when it hears, which is not before
   const auto answer = client_.ask(std::move(request));
   const std::lock_guard lock(mutex_);
   held_.insert(told.begin(), told.end());
@@ -229,8 +258,7 @@ void StoreReader::tell() {
         "for too long",
         path.to_string(), client_.writer());
   }
-  if (::utime((directory_ / "lease-time").c_str(), nullptr) != 0)
-    fail_errno(errno, "setting the time of {}", (directory_ / "lease-time").string());
+  set_told(asked);
   forget_what_is_not_leased();
 }
 

@@ -7,12 +7,13 @@
 //
 //   STATE/shared/instance        what tells this reader from another one of the same name
 //   STATE/shared/identity        by what the writer's store is known: its path, then the text
-//   STATE/shared/lease-time      seconds; the file's time is when the writer last knew all leases of this
-//   node STATE/shared/profiles/KEY    link: what a lock came to, so that its pods restart without the writer
+//   STATE/shared/lease-time      seconds; the file's time is when the writer last knew all leases of the node
+//   STATE/shared/profiles/KEY    link: what a lock came to, so that its pods restart without the writer
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <mutex>
@@ -75,6 +76,7 @@ class StoreReader {
   void learn(const shared::v1::HelloAnswer& answer);
   StoreIdentity identity() const;
   bool is_held() const;
+  void set_told(std::time_t time) const;
   std::filesystem::path profile_link(const Sha256Digest& key) const;
   void forget_what_is_not_leased();
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <boost/asio/post.hpp>
 
 #include "base/data/bytes.h"
 #include "base/data/random.h"
@@ -32,9 +31,11 @@ constexpr size_t most_identity_text = 256;
 constexpr size_t most_readers = 1000;
 constexpr size_t most_leases = 20'000;  // of one reader
 constexpr size_t most_jobs = 256;
-constexpr size_t threads = 16;
-// What a reader was given is not let go because it was on its way when the reader told of its leases.
-constexpr auto grace = std::chrono::minutes(10);
+constexpr size_t most_jobs_of_one = most_jobs / 2;  // so that no reader has them all
+// What a reader was given is not let go because it was on its way when the reader told of its leases, nor
+// what it has told of because somebody sends again what it told earlier: no proof is good for longer than
+// this.
+constexpr auto grace = 2 * store::peer_proof_life;
 // A reader that is there asks every second at least (store_reader.cc).
 constexpr auto silence = std::chrono::seconds(30);
 // A job that ends soon is answered by the question that has begun it.
@@ -76,10 +77,7 @@ std::pair<nix::StorePath, std::string> identity_of(store::LocalStore& store) {
 }  // namespace
 
 struct StoreWriter::Reader {
-  struct Lease {
-    nix::StorePathSet paths;
-    Clock::time_point made;
-  };
+  using Lease = std::map<nix::StorePath, Clock::time_point>;  // when it was made, or last told of
   std::string name, instance;
   Clock::time_point last_heard;
   Clock::time_point written;
@@ -88,7 +86,6 @@ struct StoreWriter::Reader {
 
 struct StoreWriter::Job {
   ReaderWork work;
-  std::shared_ptr<Reader> reader;
   std::string holder;  // the reader's
   std::mutex mutex;
   std::condition_variable changed;
@@ -100,7 +97,7 @@ struct StoreWriter::Job {
 };
 
 StoreWriter::StoreWriter(store::LocalStore& store, Options options)
-    : store_(store), options_(std::move(options)), directory_(options_.state / "readers"), threads_(threads) {
+    : store_(store), options_(std::move(options)), directory_(options_.state / "readers") {
   fs::create_directories(directory_);
   std::tie(identity_, identity_text_) = [&] {
     auto [path, text] = identity_of(store_);
@@ -109,10 +106,7 @@ StoreWriter::StoreWriter(store::LocalStore& store, Options options)
   load();
 }
 
-StoreWriter::~StoreWriter() {
-  threads_.stop();
-  threads_.join();
-}
+StoreWriter::~StoreWriter() = default;
 
 // From now on each reader has the whole lease time to be heard of: this floxd may have been away for longer.
 void StoreWriter::load() {
@@ -133,7 +127,8 @@ void StoreWriter::load() {
     if (end == std::string::npos || reader == readers_.end())
       store::release_lease(store_, lease.holder);  // of a reader whose end was not finished
     else
-      reader->second->leases[rest.substr(end + 1)] = {.paths = lease.paths, .made = Clock::now()};
+      for (const nix::StorePath& path : lease.paths)
+        reader->second->leases[rest.substr(end + 1)][path] = Clock::now();
   }
   options_.readers(readers_.size());
 }
@@ -191,11 +186,24 @@ shared::v1::HelloAnswer StoreWriter::hello(const shared::v1::HelloRequest& reque
   return answer;
 }
 
-void StoreWriter::run(Job& job) const {
+void StoreWriter::note_lease(const std::string& node, const std::string& holder, const nix::StorePath& path) {
+  const std::lock_guard lock(mutex_);
+  const auto reader = readers_.find(node);
+  if (reader != readers_.end()) {
+    reader->second->leases[holder][path] = Clock::now();
+    return;
+  }
+  store::release_lease(store_, holder_of(node, holder));
+  fail(ErrorKind::unavailable, "the node {} was not heard of for too long meanwhile", node);
+}
+
+void StoreWriter::run(Job& job) {
   std::optional<nix::StorePath> profile;
   std::optional<Error> failure;
   try {
-    profile = options_.realise(job.work);
+    const nix::StorePath made = options_.realise(job.work);
+    note_lease(job.work.node, job.holder, made);  // whether or not somebody still comes for it
+    profile = made;
   } catch (const std::exception& exception) {
     failure = to_error(exception);
   }
@@ -203,6 +211,38 @@ void StoreWriter::run(Job& job) const {
   job.profile = std::move(profile);
   job.failure = std::move(failure);
   job.changed.notify_all();
+}
+
+// Under mutex_, of a reader that is known.
+std::shared_ptr<StoreWriter::Job> StoreWriter::begin(const shared::v1::RealiseRequest& request) {
+  const std::string& node = request.reader().node();
+  const std::string holder = holder_of(node, request.holder());
+  store::check_holder(holder);
+  const auto own =
+      std::ranges::count_if(jobs_, [&](const auto& job) { return job.second->work.node == node; });
+  if (jobs_.size() >= most_jobs || own >= static_cast<std::ptrdiff_t>(most_jobs_of_one))
+    fail(ErrorKind::unavailable, "the writer realises for {} containers already, {} of them of {}",
+         jobs_.size(), own, node);
+  auto job = std::make_shared<Job>();
+  job->holder = request.holder();
+  job->asked = Clock::now();
+  job->work = {.lock = request.lock(),
+               .system = request.system(),
+               .mode = request.mode(),
+               .lane = request.lane(),
+               .limits = {.disk = request.most_bytes(),
+                          .time = std::chrono::milliseconds(
+                              std::min<uint64_t>(request.most_milliseconds(), 86'400'000))},
+               .node = node,
+               .holder = holder,
+               .is_over = [of = job.get()] { return Clock::now() - of->asked.load() > silence; },
+               .on_progress =
+                   [of = job.get()](const store::RealiseProgress& progress) {
+                     const std::lock_guard guard(of->mutex);
+                     of->progress = progress;
+                   }};
+  options_.begin(job->work, [this, job] { run(*job); });
+  return job;
 }
 
 shared::v1::RealiseAnswer StoreWriter::realise(const shared::v1::RealiseRequest& request) {
@@ -214,39 +254,11 @@ shared::v1::RealiseAnswer StoreWriter::realise(const shared::v1::RealiseRequest&
   }();
   {
     const std::lock_guard lock(mutex_);
-    const auto reader = heard(request.reader());
-    std::shared_ptr<Job>& known = jobs_[key];
-    if (!known) {
-      const std::string holder = holder_of(reader->name, request.holder());
-      try {
-        store::check_holder(holder);
-        if (jobs_.size() > most_jobs)
-          fail(ErrorKind::unavailable, "the writer realises for {} containers already", most_jobs);
-      } catch (const Error&) {
-        jobs_.erase(key);
-        throw;
-      }
-      known = std::make_shared<Job>();
-      known->reader = reader;
-      known->holder = request.holder();
-      known->asked = Clock::now();
-      known->work = {.lock = request.lock(),
-                     .system = request.system(),
-                     .mode = request.mode(),
-                     .lane = request.lane(),
-                     .limits = {.disk = request.most_bytes(),
-                                .time = std::chrono::milliseconds(
-                                    std::min<uint64_t>(request.most_milliseconds(), 86'400'000))},
-                     .holder = holder,
-                     .is_over = [job = known.get()] { return Clock::now() - job->asked.load() > silence; },
-                     .on_progress =
-                         [job = known.get()](const store::RealiseProgress& progress) {
-                           const std::lock_guard guard(job->mutex);
-                           job->progress = progress;
-                         }};
-      boost::asio::post(threads_, [this, known] { run(*known); });
-    }
-    job = known;
+    heard(request.reader());
+    if (const auto known = jobs_.find(key); known != jobs_.end())
+      job = known->second;
+    else
+      jobs_[key] = job = begin(request);
     job->asked = Clock::now();
   }
   shared::v1::RealiseAnswer answer;
@@ -261,50 +273,65 @@ shared::v1::RealiseAnswer StoreWriter::realise(const shared::v1::RealiseRequest&
       return answer;
     }
   }
-  const std::lock_guard lock(mutex_);
-  jobs_.erase(key);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = jobs_.find(key); known != jobs_.end() && known->second == job) jobs_.erase(known);
+  }
   if (job->failure) throw Error(*job->failure);
-  auto& lease = job->reader->leases[job->holder];
-  lease.paths.insert(*job->profile);
-  lease.made = Clock::now();
   answer.set_done(true);
   *answer.mutable_profile() = closure_of(store_, *job->profile);
   return answer;
 }
 
+// Under mutex_. What is being realised may be leased already, and is noted only then.
+void StoreWriter::release_what_is_not_told(Reader& reader) {
+  const auto now = Clock::now();
+  for (auto& [holder, lease] : reader.leases) {
+    nix::StorePathSet stale;
+    for (const auto& [path, time] : lease)
+      if (now - time >= grace) stale.insert(path);
+    const auto is_its = [&, of = std::string_view(holder)](const auto& job) {
+      return job.second->work.node == reader.name && job.second->holder == of;
+    };
+    if (stale.empty() || std::ranges::any_of(jobs_, is_its)) continue;
+    store::release_paths(store_, holder_of(reader.name, holder), stale);
+    for (const nix::StorePath& path : stale) lease.erase(path);
+  }
+  std::erase_if(reader.leases, [](const auto& entry) { return entry.second.empty(); });
+}
+
 shared::v1::LeasesAnswer StoreWriter::leases(const shared::v1::LeasesRequest& request) {
   if (request.leases().size() > static_cast<int>(most_leases))
     fail(ErrorKind::invalid_input, "more than {} leases", most_leases);
-  shared::v1::LeasesAnswer answer;
-  const std::lock_guard lock(mutex_);
-  const auto reader = heard(request.reader());
-  const auto now = Clock::now();
-  std::map<std::string, nix::StorePathSet> told;
-  for (const shared::v1::Lease& lease : request.leases()) {
-    store::check_holder(holder_of(reader->name, lease.holder()));
-    for (const std::string& path : lease.paths()) told[lease.holder()].insert(nix::StorePath::parse(path));
+  const std::string& node = request.reader().node();
+  std::map<std::string, nix::StorePathSet> unknown;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto reader = heard(request.reader());
+    const auto now = Clock::now();
+    for (const shared::v1::Lease& lease : request.leases()) {
+      store::check_holder(holder_of(node, lease.holder()));
+      const auto has = reader->leases.find(lease.holder());
+      for (const std::string& text : lease.paths()) {
+        const nix::StorePath path = nix::StorePath::parse(text);
+        if (has != reader->leases.end() && has->second.contains(path))
+          has->second[path] = now;
+        else
+          unknown[lease.holder()].insert(path);
+      }
+    }
+    release_what_is_not_told(*reader);
   }
-  for (const auto& [holder, paths] : told) {
-    Reader::Lease& has = reader->leases[holder];
-    for (const nix::StorePath& path : paths) {
-      if (has.paths.contains(path)) continue;
-      try {
-        const store::LocalStore own(store_.root(), store_.lock_timeout());  // its temporary roots end with it
-        store::add_lease(own, holder_of(reader->name, holder), {path});
-        has.paths.insert(path);
-        has.made = now;
+  // Not under mutex_: a collector may have to be waited for, and other readers would wait, too.
+  shared::v1::LeasesAnswer answer;
+  for (const auto& [holder, paths] : unknown)
+    for (const nix::StorePath& path : paths) try {
+        store::lease_present(store_, holder_of(node, holder), {path});
+        note_lease(node, holder, path);
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::not_found) throw;
         answer.add_missing(path.to_string());
       }
-    }
-  }
-  std::erase_if(reader->leases, [&](const auto& entry) {
-    const auto& [holder, lease] = entry;
-    if (told.contains(holder) || now - lease.made < grace) return false;
-    store::release_lease(store_, holder_of(reader->name, holder));
-    return true;
-  });
   return answer;
 }
 

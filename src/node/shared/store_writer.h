@@ -5,7 +5,6 @@
 //   STATE/readers/NODE    the reader's number; the file's time is when it was last heard
 #pragma once
 
-#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -33,6 +32,7 @@ inline constexpr std::string_view reader_holder_prefix = "reader-";
 struct ReaderWork {
   std::string lock, system, mode, lane;
   store::RealiseLimits limits;
+  std::string node;    // the reader's name
   std::string holder;  // of the lease that it is to have
   std::function<bool()> is_over;
   std::function<void(const store::RealiseProgress&)> on_progress;
@@ -46,11 +46,15 @@ class StoreWriter {
     std::string system;               // of this node
     nix::StorePath runtime;           // the runtime closure that readers get
     std::chrono::seconds lease_time;  // after which a reader that is not heard of has no leases any more
-    // Gives the profile, valid and leased. Throws Error. Called by threads of the writer's.
+    // Calls `run` once, later and on a thread of its own choice, which readers and lanes share in turns, or
+    // never, when it ends first. Throws Error for what it does not accept.
+    std::function<void(const ReaderWork& work, std::function<void()> run)> begin;
+    // Gives the profile, valid and leased. Throws Error. Called by these threads.
     std::function<nix::StorePath(const ReaderWork&)> realise;
     std::function<void(size_t)> readers = [](size_t) {};  // how many there are, after each change
   };
-  // Adds the file by which the store is known, if it is missing. The store outlives it.
+  // Adds the file by which the store is known, if it is missing. The store outlives it, and it outlives what
+  // has begun.
   StoreWriter(store::LocalStore& store, Options options);
   ~StoreWriter();
   StoreWriter(const StoreWriter&) = delete;
@@ -73,7 +77,11 @@ class StoreWriter {
   std::string answer_to(const std::string& body, Answer (StoreWriter::*method)(const Request&));
   std::shared_ptr<Reader> heard(const shared::v1::Reader& from);
   void load();
-  void run(Job& job) const;
+  std::shared_ptr<Job> begin(const shared::v1::RealiseRequest& request);
+  void run(Job& job);
+  // What is leased to a reader's holder on the disk, so that it ends when the reader does not tell of it.
+  void note_lease(const std::string& node, const std::string& holder, const nix::StorePath& path);
+  void release_what_is_not_told(Reader& reader);
 
   store::LocalStore& store_;
   const Options options_;
@@ -83,7 +91,6 @@ class StoreWriter {
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Reader>> readers_;  // by name
   std::map<Sha256Digest, std::shared_ptr<Job>> jobs_;
-  boost::asio::thread_pool threads_;
 };
 
 }  // namespace flox::node

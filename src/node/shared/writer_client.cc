@@ -67,7 +67,7 @@ Answer WriterClient::exchange(std::string_view path, Request request) const {
     if (!answer.ParseFromString(send(path, request.SerializeAsString())))
       fail(ErrorKind::invalid_input, "its answer cannot be read");
   });
-  if (answer.has_failure()) throw failure_of(answer.failure());
+  if (answer.has_failure()) throw WriterRefusal(failure_of(answer.failure()));
   return answer;
 }
 

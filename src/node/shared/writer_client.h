@@ -7,10 +7,17 @@
 #include <string>
 
 #include "base/data/secret.h"
+#include "base/error.h"
 #include "base/settings/address.h"
 #include "protocol/shared_store.pb.h"
 
 namespace flox::node {
+
+// What the writer has answered instead: it can be reached.
+class WriterRefusal : public Error {
+ public:
+  explicit WriterRefusal(const Error& error) : Error(error) {}
+};
 
 // Thread-safe; calls block.
 class WriterClient {
@@ -27,7 +34,7 @@ class WriterClient {
   const std::string& writer() const noexcept { return options_.writer; }
 
   // Each throws Error: unavailable if the writer cannot be reached, untrusted if the answer is not its own,
-  // or what the writer says.
+  // or WriterRefusal.
   shared::v1::HelloAnswer ask(shared::v1::HelloRequest request) const;
   shared::v1::RealiseAnswer ask(shared::v1::RealiseRequest request) const;
   shared::v1::LeasesAnswer ask(shared::v1::LeasesRequest request) const;

@@ -98,6 +98,14 @@ void lease_present(const LocalStore& store, std::string_view holder, const Store
   add_lease(own, holder, paths);
 }
 
+void release_paths(const LocalStore& store, std::string_view holder, const StorePathSet& paths) {
+  const fs::path directory = directory_of(store, holder);
+  record_use(store, paths);
+  const std::scoped_lock lock(changing());
+  for (const StorePath& path : paths) ::unlink((directory / path.base_name()).c_str());
+  ::rmdir(directory.c_str());  // does nothing while there are others
+}
+
 void release_lease(const LocalStore& store, std::string_view holder) {
   const fs::path directory = directory_of(store, holder);
   record_use(store, leased_paths(store, holder));

@@ -20,6 +20,8 @@ void add_lease(const LocalStore& store, std::string_view holder, const StorePath
 bool add_lease_of_present(const LocalStore& store, std::string_view holder, const StorePathSet& paths);
 // The same by the quicker way that is possible now, for paths that something else keeps valid meanwhile.
 void lease_present(const LocalStore& store, std::string_view holder, const StorePathSet& paths);
+// Takes these paths out of the lease, which ends with its last one; what is not in it is passed over.
+void release_paths(const LocalStore& store, std::string_view holder, const StorePathSet& paths);
 // Ends the lease; missing is fine.
 void release_lease(const LocalStore& store, std::string_view holder);
 

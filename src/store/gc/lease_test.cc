@@ -61,6 +61,17 @@ TEST_F(LeaseTest, leases_are_listed_by_holder_and_grow) {
   EXPECT_EQ(list_leases(store).size(), 1u);
 }
 
+TEST_F(LeaseTest, loses_single_paths_and_ends_with_its_last_one) {
+  const StorePath first = add("first"), second = add("second");
+  const LocalStore store(root());
+  add_lease(store, "pod", {first, second});
+  release_paths(store, "pod", {first});
+  EXPECT_EQ(leased_paths(store, "pod"), StorePathSet{second});
+  release_paths(store, "pod", {first, second});
+  EXPECT_THAT(list_leases(store), IsEmpty());
+  release_paths(store, "nobody", {first});
+}
+
 TEST_F(LeaseTest, of_present_paths_is_taken_only_while_no_collector_runs) {
   const StorePath kept = add("kept");
   const StorePath absent = StorePath::from_base_name(std::string(32, '1') + "-x");
