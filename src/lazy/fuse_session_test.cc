@@ -19,19 +19,14 @@
 #include "base/os/file.h"
 #include "lazy/fuse_mount.h"
 #include "lazy/mounted_paths.h"
+#include "lazy/testing/with_fuse.h"
 #include "store/index/nar_index.h"
-#include "testing/mount_namespace.h"
 
 namespace flox::lazy {
 namespace {
 
 namespace fs = std::filesystem;
 using store::NarIndex;
-
-void with_fuse(const std::function<void()>& body) {
-  if (access("/dev/fuse", R_OK | W_OK) != 0) GTEST_SKIP() << "needs root and /dev/fuse";
-  in_mount_namespace(body);
-}
 
 // Files whose bytes come when a test says so.
 class FakeContents : public Contents {

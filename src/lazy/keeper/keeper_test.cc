@@ -10,15 +10,10 @@
 #include <sstream>
 
 #include "base/os/file.h"
-#include "testing/mount_namespace.h"
+#include "lazy/testing/with_fuse.h"
 
 namespace flox::lazy {
 namespace {
-
-void with_fuse(const std::function<void()>& body) {
-  if (access("/dev/fuse", R_OK | W_OK) != 0) GTEST_SKIP() << "needs root and /dev/fuse";
-  in_mount_namespace(body);
-}
 
 // A directory to mount at, files, and a server that is a shell's script. What each server writes into "log"
 // is a line.
