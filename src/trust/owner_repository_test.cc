@@ -217,12 +217,13 @@ TEST_F(OwnerRepositoryTest, BeginsAChangeAfterOneThatWasEndedBeforeItWasBegun) {
 }
 
 TEST_F(OwnerRepositoryTest, RemovesWhatABeginningLeftThatWasEnded) {
-  fs::create_directories(dir.path() / "trust/.acme.new-a1b2c3/keys");
-  write_file(dir.path() / "trust/.acme.new-a1b2c3/root.json", owner.root_text());
+  fs::create_directories(dir.path() / "trust/.acme.new-tmp.a1b2c3/keys");
+  write_file(dir.path() / "trust/.acme.new-tmp.a1b2c3/root.json", owner.root_text());
   EXPECT_TRUE(store.owners().empty()) << "it is no owner";
-  fs::create_directories(dir.path() / "trust/.other.new-a1b2c3");
+  fs::create_directories(dir.path() / "trust/.other.new-tmp.a1b2c3");
   create();
-  EXPECT_EQ(names_in(dir.path() / "trust"), (std::vector<std::string>{".other.new-a1b2c3", "acme", "lock"}));
+  EXPECT_EQ(names_in(dir.path() / "trust"),
+            (std::vector<std::string>{".other.new-tmp.a1b2c3", "acme", "lock"}));
 }
 
 TEST_F(OwnerRepositoryTest, KeepsAKeyThatAFileNames) {
