@@ -124,6 +124,7 @@ flox activate -- bash -c '
   flox services stop web
   sed -i "s/from vars/changed/" .flox/env/manifest.toml
   flox services restart
+  until grep -q changed "$1/said"; do sleep 0.05; done  # before it ends with this activation
   flox services status --json web | jq -r ".[0].status"
 ' bash "$WORK" >"$WORK/out" 2>"$WORK/err" || { cat "$WORK/err"; die "services from inside"; }
 contains "$(cat "$WORK/err")" "Service 'web' started."
@@ -131,7 +132,6 @@ contains "$(cat "$WORK/err")" "Service 'web' is already running."
 contains "$(cat "$WORK/err")" "Service 'web' is not running."
 contains "$(cat "$WORK/out")" '"restarted": ['
 equal "$(tail -1 "$WORK/out")" Running
-until_true grep -q changed "$WORK/said"
 until_true gone "$(cat "$WORK/old.pid")"
 until_true gone "$(cat "$WORK/web.pid")"
 until_true no_keeper
