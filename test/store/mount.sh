@@ -65,8 +65,8 @@ unmounted
 
 step "another mount with the same directory for its files leaves those of one that is there alone"
 mounted --cache "$URL" "$APP"
-mkdir "$WORK/other" "$WORK/nothing"
-if flox --root "$WORK/node" store mount "$WORK/other" --files "$WORK/files" --cache "file://$WORK/nothing" "$LIB" >"$WORK/log-other" 2>&1; then
+mkdir "$WORK/beside" "$WORK/nothing"
+if flox --root "$WORK/node" store mount "$WORK/beside" --files "$WORK/files" --cache "file://$WORK/nothing" "$LIB" >"$WORK/log-other" 2>&1; then
   die "it mounted what no cache has"
 fi
 [ -e "$(echo "$WORK"/files/*/mount.json)" ] || die "the files of the first mount are gone"
