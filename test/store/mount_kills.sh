@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The server of a mount is killed over and over while readers compare every byte: they wait and never see what is wrong. The
 # keeper is killed: they get an error and do not wait. The disk is full: the reader gets an error, and none when there is room.
-#   KILLS=200 READERS=50   how often, and how many read meanwhile
+#   KILLS=60 READERS=30   how often, and how many read meanwhile
 # ctest: PROCESSORS 2
 # ctest: COST 150
 . "$(dirname "$0")/support.sh"
@@ -9,8 +9,8 @@
 [ -w /dev/fuse ] || { echo "needs /dev/fuse"; exit 77; }
 if [ -z "${FLOX_TEST_MOUNTS:-}" ]; then FLOX_TEST_MOUNTS=1 exec unshare --mount --propagation private "$0"; fi
 unset http_proxy
-trap 'stop_all; umount -l "$WORK/mnt" "$WORK/files" 2>/dev/null; rm -rf --one-file-system "$WORK"' EXIT
-KILLS=${KILLS:-200} READERS=${READERS:-50}
+trap 'stop_all; umount -l "$WORK/mnt" "$WORK/files" 2>/dev/null || true; rm -rf --one-file-system "$WORK"' EXIT
+KILLS=${KILLS:-60} READERS=${READERS:-30}
 # Looks at no file of the mount: without a server nobody would answer.
 is_mounted() { grep -q " $WORK/mnt " /proc/self/mountinfo; }
 server() { pgrep -P "$MOUNT"; }
