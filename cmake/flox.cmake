@@ -53,6 +53,7 @@ function(flox_test name)
     endif()
   endforeach()
   target_unity_sources(${name}_test TOGETHER ${A_SOURCES})
+  flox_cold(${name}_test)
   target_link_libraries(${name}_test PRIVATE ${A_LIBS} GTest::gmock GTest::gtest_main)
   set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
   gtest_discover_tests(${name}_test TEST_PREFIX unit/${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
