@@ -65,8 +65,8 @@ namespace {
 constexpr std::string_view temporary_mark = "tmp.";
 constexpr size_t random_characters = 6;
 
-// The temporary directories of this process are locked by it: one that nobody has locked is of a process that
-// was killed. Never destroyed: objects may outlive it.
+// The temporary directories of this process are held by it: one that nobody holds is of a process that was
+// killed. Never destroyed: objects may outlive it.
 class DirectoryLocks {
  public:
   static DirectoryLocks& of_process() {
@@ -103,6 +103,22 @@ bool lock_directory(const Fd& fd, int how) {
   return true;
 }
 
+// Holding is a read lock of the open directory (F_OFD_SETLK), which flock(2) does not know of: whoever works
+// in the directory may lock that, as those do who make sockets in it.
+struct flock whole(short type) {
+  return {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0};
+}
+
+void hold_directory(const Fd& fd) {
+  struct flock lock = whole(F_RDLCK);
+  ::fcntl(fd.get(), F_OFD_SETLK, &lock);
+}
+
+bool is_held(const Fd& fd) {
+  struct flock lock = whole(F_WRLCK);
+  return ::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
 bool is_own(const Fd& fd) {
   struct stat status {};
   return ::fstat(fd.get(), &status) == 0 && status.st_uid == ::geteuid();
@@ -133,7 +149,8 @@ void remove_left(const fs::path& base, const std::string& beginning) {
     const std::string name = entry->path().filename();
     if (!name.starts_with(beginning) || name.size() != beginning.size() + random_characters) continue;
     const Fd lock = open_directory(entry->path());
-    if (!lock || !is_own(lock) || !lock_directory(lock, LOCK_EX | LOCK_NB) || !has_name(lock, entry->path()))
+    if (!lock || !is_own(lock) || !lock_directory(lock, LOCK_EX | LOCK_NB) || is_held(lock) ||
+        !has_name(lock, entry->path()))
       continue;
     try {
       remove_tree(entry->path());
@@ -148,14 +165,18 @@ TempDir::TempDir(std::string_view prefix, const fs::path& parent) {
   const fs::path base = parent.empty() ? fs::temp_directory_path() : parent;
   const std::string beginning = std::string(prefix).append(temporary_mark);
   remove_left(base, beginning);
-  // Until it is locked, another process may take it for one that was left.
+  // Until it is held, another process may take it for one that was left. Who does has it locked by flock(2).
   constexpr int attempts = 100;
   for (int attempt = 0; attempt < attempts; ++attempt) {
     const fs::path made = make_kept_directory(beginning, base);
     Fd lock = open_directory(made);
     // Where a file system has no locks, or shows its files as another user's, it is as good without: nobody
     // removes one that is not his or that he cannot lock.
-    if (lock) lock_directory(lock, LOCK_EX);
+    if (lock) {
+      lock_directory(lock, LOCK_EX);
+      hold_directory(lock);
+      lock_directory(lock, LOCK_UN);
+    }
     if (!lock || !has_name(lock, made)) {
       ::rmdir(made.c_str());
       continue;
@@ -175,6 +196,11 @@ TempDir::~TempDir() {
   } catch (const std::exception&) {  // a destructor has nobody to tell; the next one of that name removes it
   }
   DirectoryLocks::of_process().forget(path_);
+}
+
+fs::path TempDir::release() {
+  DirectoryLocks::of_process().forget(path_);
+  return std::exchange(path_, {});
 }
 
 int TempDir::lock_for_successor() const {

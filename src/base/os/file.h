@@ -28,10 +28,10 @@ void write_file(const fs::path& path, std::string_view content, unsigned mode = 
 void write_file_synced(const fs::path& path, std::string_view content, unsigned mode = 0644);
 
 // A new empty directory, removed with all it holds (also read-only directories) when the object goes. It is
-// locked (flock(2)) as long as the object is there: one that a killed process has left is removed by the next
-// object of its prefix and parent, if that can be told (tells_all_locks() of base/os/beside.h) and is looked
-// for: at the 1st, 2nd, 4th, 8th … object of a process. A directory that is to stay is made by
-// make_kept_directory (base/os/kept_directory.h).
+// held as long as the object is there, by a lock of F_OFD_SETLK, so flock(2) of it is free for others: one
+// that a killed process has left is removed by the next object of its prefix and parent, if that can be told
+// (tells_all_locks() of base/os/beside.h) and is looked for: at the 1st, 2nd, 4th, 8th … object of a process.
+// A directory that is to stay is made by make_kept_directory (base/os/kept_directory.h).
 class TempDir {
  public:
   // Below `parent` (default $TMPDIR or /tmp), named PREFIX followed by "tmp." and six random characters.
@@ -42,7 +42,7 @@ class TempDir {
   ~TempDir();
   const fs::path& path() const noexcept { return path_; }
   // Leaves the directory alone, which the caller has renamed: under the name that it had it would be removed.
-  fs::path release() noexcept { return std::exchange(path_, {}); }
+  fs::path release();
   // The number of the lock's descriptor, which a program inherits that takes this process's place: while that
   // has it open, nobody removes the directory. Call it just before; that program sees that its own children
   // do not get it. Throws Error.

@@ -1,7 +1,9 @@
 #include "base/os/file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +73,21 @@ TEST(TempDir, of_a_killed_process_goes_with_the_next_of_its_prefix) {
   EXPECT_TRUE(fs::exists(used.path())) << "it is in use";
   EXPECT_TRUE(fs::exists(parent.path() / "work-something")) << "it is no temporary directory";
   EXPECT_EQ(count(), 3);
+}
+
+TEST(TempDir, may_be_locked_by_whoever_works_in_it) {
+  const TempDir used;
+  const Fd other(::open(used.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  EXPECT_EQ(::flock(other.get(), LOCK_EX | LOCK_NB), 0);
+}
+
+TEST(TempDir, that_is_released_holds_no_descriptor) {
+  const auto open = [] { return std::distance(fs::directory_iterator("/proc/self/fd"), {}); };
+  const TempDir parent;
+  const auto before = open();
+  TempDir made("work-", parent.path());
+  made.release();
+  EXPECT_EQ(open(), before);
 }
 
 TEST(TempDir, of_a_process_that_became_another_program_stays_while_that_runs) {
