@@ -23,6 +23,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/at_or_below.h"
 #include "base/error.h"
 #include "nix/store_path.h"
 #include "package/elf.h"
