@@ -62,8 +62,7 @@ const char* advice_on_errno(int error_number) {
     case ENOSPC:
     case EDQUOT:
       return "Make room on that file system and run it again: 'df' shows which is full, 'flox store gc' "
-             "frees what "
-             "nothing needs.";
+             "frees what nothing needs.";
     case EIO:
       return "Look into the kernel's log (dmesg) for what is wrong with the disk, then run it again.";
     default:

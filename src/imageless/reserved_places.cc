@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/at_or_below.h"
 #include "base/error.h"
 
 namespace flox::imageless {
@@ -48,11 +49,6 @@ std::string normalised_path(std::string_view path) {
   std::string result;
   for (std::string_view part : kept) result.append("/").append(part);
   return result.empty() ? "/" : result;
-}
-
-bool is_at_or_below(std::string_view path, std::string_view directory) {
-  if (directory == "/") return true;
-  return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
 }
 
 }  // namespace flox::imageless

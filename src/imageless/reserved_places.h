@@ -25,7 +25,4 @@ void check_places(const oci::RuntimeSpec& spec, const Resolve& resolve);
 // root.
 std::string normalised_path(std::string_view path);
 
-// True for "/a" and "/a/b" with the directory "/a". Both are normalised.
-bool is_at_or_below(std::string_view path, std::string_view directory);
-
 }  // namespace flox::imageless

@@ -1,9 +1,8 @@
 // What a mount of store paths is served from, on the disk: all that a server needs to begin, and another one
 // to go on where it ended. They are of one boot, as the mount is, and of one version of this program.
 //
-//   FILES/mount.json              the caches and the trusted keys, and the names of the paths; a path's slot
-//   is
-//                                 its place among them, from 1
+//   FILES/mount.json              the caches and the trusted keys, and the names of the paths; a path's
+//                                 slot is its place among them, from 1
 //   FILES/HASH-NAME/offers.json   what caches say of the path: [{"cache": N, "narinfo": TEXT}]
 //   FILES/HASH-NAME/index.zst     its index, as it came from the first of them
 //   FILES/HASH-NAME/…             what has come of it (sparse_path.h)

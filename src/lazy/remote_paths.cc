@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <ranges>
 
 #include "base/data/json.h"
 #include "base/data/sha256.h"
@@ -123,8 +124,9 @@ RemotePath RemotePaths::again(const nix::StorePath& path, std::vector<Offer> off
                       .index_file = std::move(index_file),
                       .offers = std::move(offers),
                       .places = {}};
+    result.places.push_back(place(first, result.index));
     // The others are places for the same frames: each chunk of them is compared anyhow.
-    for (const Offer& offer : result.offers)
+    for (const Offer& offer : result.offers | std::views::drop(1))
       result.places.push_back(place(verified(path, offer), result.index));
     return result;
   });

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-import shutil
+import shlex
 import signal
 import socket
 import stat
@@ -264,13 +264,14 @@ class Trial:
         _, _, told = self.at("fail=EIO", 0)
         self.puts = int(told["calls"])
 
-    def sample(self, count, share=1.0):
+    def sample(self, count):
         if count == 0:
             return []
         if not self.points:
             return list(range(1, count + 1))
-        wanted = max(1, round(self.points * share))
-        return sorted({1 + (count - 1) * i // max(1, wanted - 1) for i in range(wanted)}) if wanted > 1 else [(count + 1) // 2]
+        if self.points == 1:
+            return [(count + 1) // 2]
+        return sorted({1 + (count - 1) * i // (self.points - 1) for i in range(self.points)})
 
     # After something has happened at a call: all is whole, and the command run again ends it.
     def check(self, what, said):
@@ -341,13 +342,14 @@ class Trial:
         ends = []  # the states that one after the other gives, by the exit codes
         for first, second in ((case.words, case.beside), (case.beside, case.words)):
             self.restore()
-            codes = [world.run(self.command(words), cwd=case.cwd)[0] for words in (first, second)]
+            for words in (first, second):
+                world.run(self.command(words), cwd=case.cwd)
             ends.append(self.state())
         for alone in (case.words, case.beside):
             self.restore()
             world.run(self.command(alone), cwd=case.cwd)
             ends.append(self.state())
-        quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in self.command(case.beside))
+        quoted = shlex.join(self.command(case.beside))
         other = os.path.join(world.directory, "other")
         for number in self.sample(self.calls):
             self.restore()

@@ -229,7 +229,7 @@ def cases():
         Case("generations switch", ["generations", "switch", "1"], setup=pushed_twice, state=here),
         # Two at once go back to the same one: which it is was decided before.
         Case("generations rollback", ["generations", "rollback"], setup=pushed_twice, state=here, turns_back=True, beside=["generations", "switch", "1"]),
-        Case("pull", ["pull"], cwd="mine", setup=pulled_and_outdated, state=environment("mine"), beside=["pull"]),
+        Case("pull", ["pull"], cwd="mine", setup=pulled_and_outdated, state=environment("mine")),
         Case("push", ["push"], setup=both(pushed, installed("other")), remote=True, between=True,
              state=environment("project", ("latest", catalog("/api/v1/environments/acme/web")))),
         # Packages.
@@ -393,7 +393,7 @@ ELSEWHERE = {
     "services restart": ("test/cli/services.sh", "the keeper does it, which is killed there"),
     "services start": ("test/cli/services.sh", "the keeper does it, which is killed there"),
     "services stop": ("test/cli/services.sh", "the keeper does it, which is killed there"),
-    "store mount": ("test/store/mount.sh", "a server, which is stopped there"),
+    "store mount": ("test/store/mount_kills.sh", "a server, which is killed there with its keeper, and has no room on its disk"),
     "trust accept": ("test/cli/trust_faults.sh", "ended there at every call"),
     "trust publish": ("test/catalog/every_fault.sh", "two files, which the catalog takes one by one"),
     "trust renew": ("test/cli/trust_faults.sh", "ended there at every call"),

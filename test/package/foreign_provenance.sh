@@ -101,13 +101,7 @@ wheel words 1.5 words.py='WORD = "another"'
 import_refused "2.0" says==2.0 --publish
 
 step "npm: the tarballs are recorded by address and integrity"
-INDEX=$WORK/registry
-mkdir "$INDEX"
-python3 "$PROJECT/test/package/npm_registry.py" serve "$INDEX" &
-SERVERS+=($!)
-disown $!
-for _ in $(seq 200); do [ -s "$INDEX/port" ] && break || sleep 0.05; done
-URL=http://127.0.0.1:$(cat "$INDEX/port")
+serve_index npm_registry.py registry && SERVERS+=("$SERVER")
 pack() { python3 "$PROJECT/test/package/npm_registry.py" pack "$INDEX" "$@"; }
 import() { "$FLOX" --root "$ROOT" import npm --registry "$URL" -q --no-smoke-run "$@"; }
 pack left 1.0.0 'index.js=module.exports = "left"' --json '{"license":"ISC"}'

@@ -1,9 +1,10 @@
 # What the tests of `flox import npm` and `flox import pypi` share: an index of the test's own on loopback, and what is asked of an
 # import. The test defines import(). Sourced after support.sh, never run.
 
-# serve_index PROGRAM: PROGRAM (npm_registry.py, python_index.py) serves the directory INDEX, which is made; URL is where.
+# serve_index PROGRAM [NAME]: PROGRAM (npm_registry.py, python_index.py) serves the directory INDEX, which is made as $WORK/NAME
+# ("index"); URL is where, SERVER the process.
 serve_index() {
-  INDEX=$WORK/index
+  INDEX=$WORK/${2:-index}
   mkdir "$INDEX"
   python3 "$PROJECT/test/package/$1" serve "$INDEX" &
   SERVER=$!

@@ -65,10 +65,12 @@ unmounted
 
 step "another mount with the same directory for its files leaves those of one that is there alone"
 mounted --cache "$URL" "$APP"
+ls "$WORK/files" >"$WORK/first"
 mkdir "$WORK/beside" "$WORK/nothing"
 if flox --root "$WORK/node" store mount "$WORK/beside" --files "$WORK/files" --cache "file://$WORK/nothing" "$LIB" >"$WORK/log-other" 2>&1; then
   die "it mounted what no cache has"
 fi
+equal "$(ls "$WORK/files")" "$(<"$WORK/first")" "the first one's files"
 [ -e "$(echo "$WORK"/files/*/mount.json)" ] || die "the files of the first mount are gone"
 diff -r "$WORK/lib" "$WORK/mnt/$NAME" || die "it differs"
 unmounted

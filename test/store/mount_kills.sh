@@ -108,15 +108,6 @@ umount "$WORK/mnt"
 wait "$MOUNT" || die "it ended with $?: $(tail -5 "$WORK/log")"
 equal "$(ls "$WORK/files")" "" "what came"
 
-step "another mount with the same directory for its files leaves those of the first alone"
-mounted
-ls "$WORK/files" >"$WORK/first"
-mkdir -p "$WORK/other"
-if flox --root "$WORK/node" store mount "$WORK/other" --trusted-key "$(<"$WORK/pub")" --files "$WORK/files" --cache "file://$WORK/nowhere" "$TOP" 2>/dev/null; then die "it mounted what is not there"; fi
-equal "$(ls "$WORK/files")" "$(<"$WORK/first")" "the first one's files"
-cmp "$WORK/mnt/$NAME/share/large9" "$WORK/top/share/large9" || die "it differs"
-unmounted
-
 step "a server that goes on verifies what it goes on with: files that somebody changed end the mount"
 # ends SAYING: the server's successor does not begin, and with it the mount ends.
 ends() {

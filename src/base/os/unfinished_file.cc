@@ -15,8 +15,7 @@ namespace flox {
 UnfinishedFile::UnfinishedFile(const Directory& directory, const std::string& name, unsigned mode)
     : directory_(directory),
       name_(file_name(name, "the file")),
-      fd_(::openat(directory.fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode)),
-      has_temporary_name_(!fd_) {
+      fd_(::openat(directory.fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode)) {
   if (fd_)
     ::flock(fd_.get(), LOCK_EX);  // as files beside are
   else
@@ -24,27 +23,26 @@ UnfinishedFile::UnfinishedFile(const Directory& directory, const std::string& na
 }
 
 UnfinishedFile::~UnfinishedFile() {
-  if (has_temporary_name_) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
+  if (!temporary_.empty()) ::unlinkat(directory_.fd(), temporary_.c_str(), 0);
 }
 
 bool UnfinishedFile::link(const std::string& name) {
   // open(2) has it so: by the descriptor itself it takes a capability.
   const std::string open_file = fmt::format("/proc/self/fd/{}", fd_.get());
   const int done =
-      has_temporary_name_
-          ? ::linkat(directory_.fd(), temporary_.c_str(), directory_.fd(), name.c_str(), 0)
-          : ::linkat(AT_FDCWD, open_file.c_str(), directory_.fd(), name.c_str(), AT_SYMLINK_FOLLOW);
+      temporary_.empty()
+          ? ::linkat(AT_FDCWD, open_file.c_str(), directory_.fd(), name.c_str(), AT_SYMLINK_FOLLOW)
+          : ::linkat(directory_.fd(), temporary_.c_str(), directory_.fd(), name.c_str(), 0);
   if (done != 0 && errno != EEXIST) fail_errno(errno, "making {} in {}", name, directory_.name());
   return done == 0;
 }
 
 void UnfinishedFile::replace() {
-  if (!has_temporary_name_)
+  if (temporary_.empty())
     temporary_ =
         take_name_beside(directory_, name_, [this](const std::string& beside) { return link(beside); });
-  has_temporary_name_ = true;
   directory_.rename(temporary_, directory_, name_);
-  has_temporary_name_ = false;
+  temporary_.clear();
 }
 
 void UnfinishedFile::create() {

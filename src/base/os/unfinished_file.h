@@ -28,9 +28,9 @@ class UnfinishedFile {
   bool link(const std::string& name);
 
   const Directory& directory_;
-  std::string name_, temporary_;
+  std::string name_;
+  std::string temporary_;  // the other name; empty: it has none
   Fd fd_;
-  bool has_temporary_name_;
 };
 
 }  // namespace flox

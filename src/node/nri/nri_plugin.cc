@@ -15,6 +15,7 @@
 #include <set>
 #include <utility>
 
+#include "base/at_or_below.h"
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
@@ -85,7 +86,7 @@ void furnish(const v1::PrepareResponse& answer, oci::RuntimeSpec& spec) {
   const std::vector<std::string> places = spec.places();
   const auto is_free = [&](std::string_view place) {
     return std::ranges::none_of(places, [&](const std::string& taken) {
-      return imageless::is_at_or_below(imageless::normalised_path(taken), place);
+      return is_at_or_below(imageless::normalised_path(taken), place);
     });
   };
   const fs::path runtime = fs::path(answer.store_directory()) / fs::path(answer.runtime_path()).filename();

@@ -23,6 +23,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/at_or_below.h"
 #include "base/error.h"
 #include "nix/store_path.h"
 #include "package/elf.h"
@@ -443,10 +444,10 @@ void AccessWatch::judge(const Call& call) {
     known = known_.emplace(call.path, std::move(*verdict)).first;
   }
   tell(known->second, call);
-  // Not the verdict itself: looking at the interpreter may forget all that is known.
   if (call.kind != AccessKind::executed || known->second.directory) return;
   look_for_interpreter(known->second, call.path);
   constexpr int deepest = 4;  // as the kernel has it
+  // A copy: looking at the interpreter may forget all that is known.
   const std::string interpreter = known->second.interpreter;
   if (interpreter.empty() || interpreter.front() != '/' || call.depth == deepest) return;
   judge({.pid = call.pid,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/at_or_below.h"
 #include "base/error.h"
 #include "base/printable.h"
 
@@ -41,11 +42,6 @@ std::string real(const std::string& path) {
 }
 
 }  // namespace
-
-bool is_at_or_below(std::string_view path, std::string_view directory) noexcept {
-  return path.starts_with(directory) &&
-         (path.size() == directory.size() || directory == "/" || path[directory.size()] == '/');
-}
 
 AllowedPaths::AllowedPaths(const std::vector<std::string>& patterns, const fs::path& home) {
   if (patterns.size() > most_patterns)

@@ -8,10 +8,6 @@
 
 namespace flox::package {
 
-// Whether a path is that of the directory or of something in it. Both are absolute and end without '/', but
-// for the root directory.
-bool is_at_or_below(std::string_view path, std::string_view directory) noexcept;
-
 // Paths and patterns, as flox has them: "~/" is the home directory, '*' and '**' stand for any text, '/'
 // among it, '?' and '[…]' for one character (fnmatch(3) without flags). What stands for a directory stands
 // for all below it. The directory in front of the first such character counts by its name and by where it

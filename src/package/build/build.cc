@@ -174,16 +174,14 @@ class Building {
                   : fmt::format("[build.{}] used files of this machine that are not of its environment:",
                                 request_.name));
     for (const std::string& line : accesses_.lines()) request_.on_access("  " + line);
-    std::string advice;
-    if (const auto packages = accesses_.packages(); !packages.empty())
-      advice = fmt::format("Add what it needs to the environment ('flox install {}'), or",
-                           fmt::join(packages, " "));
-    else
-      advice = "Add what it needs to the environment ('flox install PACKAGE'), or";
+    const auto packages = accesses_.packages();
+    const std::string wanted = packages.empty() ? "PACKAGE" : fmt::format("{}", fmt::join(packages, " "));
     const std::string example = accesses_.example();
     const bool plain = printable(example) == example && example.find_first_of("\"\\*?[") == std::string::npos;
-    request_.on_access(fmt::format("{} allow it: sandbox-allow = [\"{}\"]. All is in {}.", advice,
-                                   plain && !example.empty() ? example : "/PATH/**", name));
+    request_.on_access(
+        fmt::format("Add what it needs to the environment ('flox install {}'), or allow it: "
+                    "sandbox-allow = [\"{}\"]. All is in {}.",
+                    wanted, plain && !example.empty() ? example : "/PATH/**", name));
   }
 
  private:
