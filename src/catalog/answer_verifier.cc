@@ -1,6 +1,8 @@
 #include "catalog/answer_verifier.h"
 
 #include <algorithm>
+#include <future>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/printable.h"
@@ -11,7 +13,8 @@
 namespace flox::catalog {
 namespace {
 
-constexpr uint64_t most_roots = 64;  // above the one in force, in one step: as Evidence has it
+constexpr size_t asked_at_once = 50;  // packages: four requests for 40 packages of four systems
+constexpr uint64_t most_roots = 64;   // above the one in force, in one step: as Evidence has it
 constexpr const char* advice_for_unsigned =
     "Ask its publisher to sign it: flox publish --owner OWNER, flox push. For development, set "
     "allow_unsigned = true.";
@@ -225,17 +228,33 @@ env::LockedPackage VerifiedCatalog::resolve(std::string_view install_id,
 
 std::vector<VerifiedCatalog::Answer> VerifiedCatalog::resolve_all(
     std::span<const env::PackageQuestion> questions) {
-  std::vector<Answer> answers;
-  const auto given = client_.resolve_all(questions);
-  for (size_t i = 0; i < questions.size(); ++i) {
-    if (const Error* const missing = std::get_if<Error>(&given[i])) {
-      answers.emplace_back(*missing);
-      continue;
+  using Given = std::vector<Client::ResolvedOrMissing>;
+  const auto verified = [this](std::span<const env::PackageQuestion> asked, const Given& given) {
+    std::vector<Answer> answers;
+    for (size_t i = 0; i < asked.size(); ++i) {
+      if (const Error* const missing = std::get_if<Error>(&given[i])) {
+        answers.emplace_back(*missing);
+        continue;
+      }
+      const auto& resolved = std::get<Resolved>(given[i]);
+      verifier_.check(resolved, asked[i].install_id, asked[i].descriptor, asked[i].system);
+      answers.emplace_back(resolved.package);
     }
-    const auto& resolved = std::get<Resolved>(given[i]);
-    verifier_.check(resolved, questions[i].install_id, questions[i].descriptor, questions[i].system);
-    answers.emplace_back(resolved.package);
+    return answers;
+  };
+  // While the catalog answers the next questions, the answers before are verified.
+  std::vector<Answer> answers;
+  std::future<std::vector<Answer>> verifying;
+  const auto take = [&] {
+    if (verifying.valid()) std::ranges::move(verifying.get(), std::back_inserter(answers));
+  };
+  for (size_t begin = 0; begin < questions.size(); begin += asked_at_once) {
+    const auto asked = questions.subspan(begin, std::min(asked_at_once, questions.size() - begin));
+    Given given = client_.resolve_all(asked);
+    take();
+    verifying = std::async(std::launch::async, verified, asked, std::move(given));
   }
+  take();
   return answers;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <tuple>
 #include <type_traits>
@@ -193,6 +194,7 @@ struct Client::State {
   std::string setting;  // what the URL comes from, for messages
   HttpClient http;
   KnownAnswers known;
+  std::mutex mutex;  // of both: who verifies answers may ask for a root meanwhile
 
   // The catalog's own words for a failure. Others that answer at this address (a proxy, another service) have
   // none.
@@ -219,6 +221,7 @@ struct Client::State {
     // the token.
     if (!login && request.bearer.empty()) request.bearer = token;
     request.login = login;
+    const std::lock_guard lock(mutex);
     known.ask_for_changes(request);
     if (const auto context = caller_trace())
       request.headers.emplace_back("traceparent", context->to_string());

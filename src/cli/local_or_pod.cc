@@ -78,7 +78,10 @@ class LateResolver : public env::Resolver {
   env::Lockfile included(const std::string& reference, std::optional<int64_t> generation) override {
     return resolver().included(reference, generation);
   }
-  std::vector<std::string> systems() const override { return resolver().systems(); }
+  // A catalog may have all of them: it need not be there to say so.
+  std::vector<std::string> systems() const override {
+    return in_pod() ? resolver().systems() : env::Resolver::systems();
+  }
 
  private:
   env::Resolver& resolver() const {

@@ -1,5 +1,5 @@
 """The commands of flox that change nothing, by their help: each is run where all that it could change is watched, and again where
-nothing can be written."""
+nothing can be written, but the store or not that either."""
 import re
 import shlex
 
@@ -82,18 +82,18 @@ def watched(world):
     return {name: entry for name, entry in world.tree(times=True).items() if not ALLOWED.match(name)}
 
 
-def read_only(words, directory):
-    """The command where only the store, which has locks and its database, and temporary files can be written."""
+def read_only(words, directory, store):
+    """The command where only temporary files can be written, and the store, which has locks and its database, if `store` is rw."""
     script = """
 set -e
 mount --bind "$0" "$0"
 mount -o remount,bind,ro "$0"
 mount --bind "$0/root" "$0/root"
-mount -o remount,bind,rw "$0/root"
+mount -o remount,bind,STORE "$0/root"
 mount -t tmpfs tmpfs "$0/tmp"
 cd "$0/project"
 exec "$@"
-"""
+""".replace("STORE", store)
     return ["unshare", "--mount", "sh", "-c", script, directory, *words]
 
 
@@ -118,11 +118,15 @@ def run_reading(world, commands):
             after = watched(world)
             if after != before:
                 complaints.append(f"flox {line} has written: {difference(after, before)}")
-            try:
-                closed_code, closed_said = world.run(read_only(words, world.now))
-            except Failure as error:
-                closed_code, closed_said = -1, str(error)
-            if closed_code != code:
-                complaints.append(f"flox {line} needs to write: it ended with {closed_code} in place of {code}: {closed_said}\nBefore: {said}")
+            for store, what in (("rw", "it"), ("ro", "with the store on a read-only file system it")):
+                try:
+                    closed_code, closed_said = world.run(read_only(words, world.now, store))
+                except Failure as error:
+                    closed_code, closed_said = -1, str(error)
+                if closed_code != code:
+                    complaints.append(f"flox {line} needs to write: {what} ended with {closed_code} in place of {code}: {closed_said}\nBefore: {said}")
+    code, said = world.run(read_only(["flox", "store", "add", world.path("keys")], world.now, "ro"))
+    if code == 0 or "ead-only file system" not in said:
+        complaints.append(f"flox store add, to a store on a read-only file system, ended with {code}: {said}")
     world.stop_catalog()
     return complaints, runs

@@ -6,14 +6,41 @@
 
 namespace flox::sqlite {
 
+namespace {
+
+namespace fs = std::filesystem;
+
+// https://sqlite.org/uri.html: "immutable" is read without locks and without the file of shared memory, which
+// cannot be made there. Where that file is, somebody has the database open to write, or has been killed.
+std::string read_only_uri(const fs::path& file) {
+  std::string uri = "file:";
+  for (const char c : file.native()) {
+    if (c == '%' || c == '?' || c == '#')
+      uri += fmt::format("%{:02X}", c);
+    else
+      uri += c;
+  }
+  std::error_code none;
+  const bool is_closed =
+      !fs::exists(file.native() + "-shm") &&
+      (fs::file_size(file.native() + "-wal", none) == 0 || none == std::errc::no_such_file_or_directory);
+  return uri + (is_closed ? "?immutable=1" : "");
+}
+
+}  // namespace
+
 Connection::Connection(const std::filesystem::path& file, Options options) : options_(std::move(options)) {
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(file.c_str(), &handle,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code =
+      options_.read_only
+          ? sqlite3_open_v2(read_only_uri(file).c_str(), &handle,
+                            SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr)
+          : sqlite3_open_v2(file.c_str(), &handle,
+                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   handle_.reset(handle);
   if (code != SQLITE_OK) fail("opening " + file.string());
   sqlite3_busy_timeout(handle, static_cast<int>(options_.lock_timeout.count()));
-  execute("pragma journal_mode = wal");
+  if (!options_.read_only) execute("pragma journal_mode = wal");
   execute(options_.pragmas.c_str());
 }
 

@@ -17,6 +17,7 @@ namespace flox::sqlite {
 
 struct Options {
   std::string name = "database";                   // what errors begin with
+  bool read_only = false;                          // of a read-only file system
   std::chrono::milliseconds lock_timeout{10'000};  // whoever finds it locked waits so long
   // SQL that is run whenever it is opened. With a write-ahead log, which all have, "synchronous" is about
   // what a power failure may take: normal: the last commits; full: nothing; off: the whole file.
@@ -31,7 +32,9 @@ struct Options {
 // it.
 class Connection {
  public:
-  // Opens `file` with a write-ahead log, making it if missing; its directory must be there.
+  // Opens `file` with a write-ahead log, making it if missing; its directory must be there. `read_only`: the
+  // file must be there, and nothing is made. Where nobody has it open to write, nobody may open it so
+  // meanwhile by another mount: what is read then may be mixed.
   Connection(const std::filesystem::path& file, Options options);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

@@ -40,6 +40,30 @@ class SqliteTest : public testing::Test {
   Connection connection_{file_, options()};
 };
 
+TEST_F(SqliteTest, one_that_is_read_only_is_read_whether_somebody_writes_it_or_not_and_makes_no_file) {
+  Options reading = options();
+  reading.read_only = true;
+  connection_.execute("insert into Words values ('a', 1)");
+  Connection beside(file_, reading);
+  EXPECT_EQ(Query(beside, "select word from Words").next(), true);
+  EXPECT_EQ(error_of([&] { beside.execute("delete from Words"); }).kind(), ErrorKind::unavailable);
+  EXPECT_EQ(count(), 1);
+
+  const std::filesystem::path alone = directory_.path() / "alone" / "odd?name#100%25.sqlite";
+  std::filesystem::create_directory(alone.parent_path());
+  connection_.execute(fmt::format("vacuum into '{}'", alone.native()).c_str());
+  Connection(alone, options()).execute("insert into Words values ('b', 2)");  // makes a write-ahead log
+  {
+    Connection closed(alone, reading);
+    Query row(closed, "select count(*) from Words");
+    EXPECT_TRUE(row.next());
+    EXPECT_EQ(row.number(0), 2);
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(alone.parent_path()), {}), 1);
+  }
+  EXPECT_EQ(error_of([&] { Connection(directory_.path() / "none", reading); }).kind(),
+            ErrorKind::unavailable);
+}
+
 TEST_F(SqliteTest, values_come_back_as_they_were_bound_and_a_statement_is_used_again) {
   const Statement insert(connection_, "insert into Words values (?, ?)");
   EXPECT_EQ(insert.use().bind(std::string_view("a\0b", 3)).bind(int64_t{1} << 40).run(), 1);

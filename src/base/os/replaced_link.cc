@@ -5,8 +5,7 @@
 namespace flox {
 
 void replace_link(const Directory& directory, const std::string& name, std::string_view target) {
-  replace_link(directory, name, target, directory,
-               "." + file_name(name, "the link").substr(0, 200) + ".new");
+  replace_link(directory, name, target, directory, "." + file_name(name, "the link").substr(0, 200) + ".new");
 }
 
 void replace_link(const Directory& directory, const std::string& name, std::string_view target,

@@ -19,8 +19,8 @@ using nix::StorePath;
 using nix::StorePathSet;
 
 struct Database::State {
-  State(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout)
-      : connection(file, lock_timeout) {}
+  State(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout, bool read_only)
+      : connection(file, lock_timeout, read_only) {}
 
   mutable std::mutex mutex;
   StoreConnection connection;
@@ -102,8 +102,8 @@ struct Database::State {
   }
 };
 
-Database::Database(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout)
-    : state_(std::make_unique<State>(file, lock_timeout)) {}
+Database::Database(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout, bool read_only)
+    : state_(std::make_unique<State>(file, lock_timeout, read_only)) {}
 Database::~Database() = default;
 
 std::optional<PathInfo> Database::query(const StorePath& path) const {

@@ -20,7 +20,8 @@ namespace flox::store {
 class Database {
  public:
   // Opens `file`, making it and its tables if missing (the caller holds the big lock then). Throws Error.
-  Database(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout);
+  // `read_only` as sqlite::Options has it.
+  Database(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout, bool read_only = false);
   ~Database();
 
   // Rows that we would not have written, which other programs or damage leave, stop nothing that lists many:

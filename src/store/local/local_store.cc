@@ -46,7 +46,11 @@ void sync_file_system(const fs::path& directory) {
 
 struct LocalStore::State {
   State(const fs::path& root, std::chrono::milliseconds timeout)
-      : layout(root), lock_timeout(timeout), mark(layout.state), database(layout.state, timeout) {
+      : layout(root),
+        lock_timeout(timeout),
+        mark(layout.state),
+        database(layout.state, timeout, layout.read_only) {
+    if (layout.read_only) return;
     const Writing writing;
     mark.begin(database->next_id());
     temp_roots = std::make_unique<TempRoots>(layout.state);
@@ -62,7 +66,7 @@ struct LocalStore::State {
   SyncMark mark;
   OpenDatabase database;
   ClosureCache closures;
-  std::unique_ptr<TempRoots> temp_roots;
+  std::unique_ptr<TempRoots> temp_roots;  // none where nothing can be written: nobody collects there either
   std::mutex mutex;
   std::list<WorkDirectory> build_directories;  // kept for their locks
 };
@@ -128,7 +132,9 @@ void LocalStore::add_signatures(const StorePath& path, const std::vector<std::st
 
 void LocalStore::reserve_space() const noexcept { store::reserve_space(state_->layout.state); }
 
-void LocalStore::add_temp_roots(const StorePathSet& paths) const { state_->temp_roots->add(paths); }
+void LocalStore::add_temp_roots(const StorePathSet& paths) const {
+  if (state_->temp_roots) state_->temp_roots->add(paths);
+}
 
 void LocalStore::sync(std::chrono::seconds quiet) {
   const auto pending = state_->mark.pending();

@@ -41,10 +41,19 @@ void check_schema(const fs::path& file) {
 
 }  // namespace
 
-OpenDatabase::OpenDatabase(const fs::path& state, std::chrono::milliseconds lock_timeout) {
+OpenDatabase::OpenDatabase(const fs::path& state, std::chrono::milliseconds lock_timeout, bool read_only) {
   const Writing writing;
   const fs::path lock = state / "db/big-lock";
   const fs::path schema = state / "db/schema";
+  if (read_only) {
+    if (fs::exists(lock)) {
+      big_lock_ = open_file(lock.string(), O_RDONLY);
+      lock_file(big_lock_.get(), LOCK_SH, true, lock);
+    }
+    check_schema(schema);
+    database_ = std::make_unique<Database>(state / "db/db.sqlite", lock_timeout, read_only);
+    return;
+  }
   big_lock_ = open_file(lock.string(), O_RDWR | O_CREAT, 0600);
   if (!fs::exists(schema)) {
     lock_file(big_lock_.get(), LOCK_EX, true, lock);

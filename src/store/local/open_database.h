@@ -13,8 +13,10 @@ namespace flox::store {
 
 class OpenDatabase {
  public:
-  // The one below `state`, ROOT/nix/var/nix. Throws Error: conflict if it has another schema.
-  OpenDatabase(const std::filesystem::path& state, std::chrono::milliseconds lock_timeout);
+  // The one below `state`, ROOT/nix/var/nix. Throws Error: conflict if it has another schema. `read_only`: it
+  // is on a read-only file system, and must be there.
+  OpenDatabase(const std::filesystem::path& state, std::chrono::milliseconds lock_timeout,
+               bool read_only = false);
   Database* operator->() const noexcept { return database_.get(); }
 
  private:

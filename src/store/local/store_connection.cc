@@ -40,9 +40,10 @@ create index if not exists IndexDerivationOutputs on DerivationOutputs(path);
 )";
 
 // As Nix opens it; without foreign keys, a matter of the connection, deletions would break the references.
-sqlite::Options options(std::chrono::milliseconds lock_timeout) {
+sqlite::Options options(std::chrono::milliseconds lock_timeout, bool read_only) {
   return {
       .name = "store database",
+      .read_only = read_only,
       .lock_timeout = lock_timeout,
       .pragmas = "pragma foreign_keys = 1; pragma synchronous = normal; pragma wal_autocheckpoint = 40000",
       .locked_advice = "store_lock_timeout says how long to wait (flox config --explain).",
@@ -52,8 +53,9 @@ sqlite::Options options(std::chrono::milliseconds lock_timeout) {
 
 }  // namespace
 
-StoreConnection::StoreConnection(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout)
-    : Connection(file, options(lock_timeout)) {
+StoreConnection::StoreConnection(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout,
+                                 bool read_only)
+    : Connection(file, options(lock_timeout, read_only)) {
   if (sqlite::Query(*this, "select 1 from sqlite_master where name = 'ValidPaths'").next()) return;
   sqlite::Transaction transaction(*this);
   execute(schema);

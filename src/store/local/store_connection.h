@@ -13,7 +13,9 @@ namespace flox::store {
 // lock then. Errors advise what to do about a lock, a full disk and a file that
 // cannot be written.
 struct StoreConnection : sqlite::Connection {
-  StoreConnection(const std::filesystem::path &file, std::chrono::milliseconds lock_timeout);
+  // `read_only` as sqlite::Options has it.
+  StoreConnection(const std::filesystem::path &file, std::chrono::milliseconds lock_timeout,
+                  bool read_only = false);
 };
 
 // Commits reach the disk before they return, while the object lives.

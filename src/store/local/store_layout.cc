@@ -32,10 +32,10 @@ void make_directory(const fs::path& path) {
     });
 }
 
-// Whether it is the store of another machine, of which this one has a read-only mount.
-bool is_read_only(const fs::path& store) {
+// Of a store alone: it is that of another machine, of which this one has a read-only mount.
+bool is_read_only(const fs::path& directory) {
   struct statvfs status {};
-  if (::statvfs(store.c_str(), &status) != 0) fail_errno(errno, "reading {}", store.string());
+  if (::statvfs(directory.c_str(), &status) != 0) fail_errno(errno, "reading {}", directory.string());
   return (status.f_flag & ST_RDONLY) != 0;
 }
 
@@ -64,11 +64,13 @@ uint64_t mount_of(const fs::path& path) {
 StoreLayout::StoreLayout(const fs::path& given)
     : root(fs::absolute(given).lexically_normal()), store(root / "nix/store"), state(root / "nix/var/nix") {
   const Writing writing;
-  make_layout(root, state);
+  read_only = fs::exists(state / "db") && is_read_only(state / "db");
+  if (!read_only) make_layout(root, state);
   const bool one_mount = mount_of(store) == mount_of(state) || is_read_only(store);
   scratch = one_mount ? state / "flox/scratch" : store;
   staging = one_mount ? state / "flox/staging" : store / "tmp.flox-staging";
   trash = one_mount ? state / "flox/trash" : store / "tmp.flox-trash";
+  if (read_only) return;
   make_directory(staging);
   make_directory(trash);
 }
