@@ -11,6 +11,9 @@ pack() { python3 "$PROJECT/test/package/npm_registry.py" pack "$INDEX" "$@"; }
 import() { "$FLOX" --root "$ROOT" import npm --registry "$URL" -q "$@"; }
 exports() { printf 'index.js=module.exports = %s' "$1"; }
 
+step "the interpreter"
+interpreter nodejs
+
 step "a program with what it needs, each package seeing its own versions, in an empty root"
 pack words 1.0.0 "$(exports '"one"')"
 pack words 1.5.0 "$(exports '"one and a half"')"
@@ -56,9 +59,8 @@ for i in 1 2; do [ "$(out_of "$WORK/second-$i.json")" = "$app" ] || die "another
 step "a package of modules is found by node of the environment that it is in"
 import @scope/twice --no-smoke-run --json >"$WORK/twice.json"
 [ "$(jq -r '.[0].name' "$WORK/twice.json")" = scope-twice ] || die "another name"
-"$FLOX" --root "$ROOT" import deb nodejs --no-smoke-run --json -q >"$WORK/node.json"
 mkdir "$WORK/env" && "$FLOX" init -d "$WORK/env" -n env 2>/dev/null
-printf 'schema-version = "1.10.0"\n[install]\nnodejs.store-path = "%s"\ntwice.store-path = "%s"\n' "$(out_of "$WORK/node.json")" "$(out_of "$WORK/twice.json")" >"$WORK/env/.flox/env/manifest.toml"
+printf 'schema-version = "1.10.0"\n[install]\nnodejs.store-path = "%s"\ntwice.store-path = "%s"\n' "$(out_of "$WORK/interpreter.json")" "$(out_of "$WORK/twice.json")" >"$WORK/env/.flox/env/manifest.toml"
 [ "$("$FLOX" --root "$ROOT" activate -d "$WORK/env" -- node -p 'require("@scope/twice")()' 2>/dev/null)" = "two twice" ] || die "node does not find it"
 
 step "what is not there, not for this system, or not from the registry"

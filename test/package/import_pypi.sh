@@ -13,6 +13,9 @@ wheel() { python3 "$PROJECT/test/package/python_index.py" wheel "$INDEX/$1-$2-${
 import() { "$FLOX" --root "$ROOT" import pypi --index "$URL" -q "$@"; }
 any=py3-none-any
 
+step "the interpreter"
+interpreter python3
+
 step "a program with what it needs: the newest versions that go together, in an empty root"
 wheel words 1.0 $any words.py='WORD = "one"'
 wheel words 1.5 $any words.py='WORD = "one and a half"'
@@ -62,9 +65,8 @@ for i in 1 2; do [ "$(out_of "$WORK/second-$i.json")" = "$app" ] || die "another
 
 step "a package of modules is found by python3 of the environment that it is in"
 import words==1.5 --no-smoke-run --json >"$WORK/words.json"
-"$FLOX" --root "$ROOT" import deb python3 --no-smoke-run --json -q >"$WORK/python.json"
 mkdir "$WORK/env" && "$FLOX" init -d "$WORK/env" -n env 2>/dev/null
-printf 'schema-version = "1.10.0"\n[install]\npython3.store-path = "%s"\nwords.store-path = "%s"\n' "$(out_of "$WORK/python.json")" "$(out_of "$WORK/words.json")" >"$WORK/env/.flox/env/manifest.toml"
+printf 'schema-version = "1.10.0"\n[install]\npython3.store-path = "%s"\nwords.store-path = "%s"\n' "$(out_of "$WORK/interpreter.json")" "$(out_of "$WORK/words.json")" >"$WORK/env/.flox/env/manifest.toml"
 [ "$("$FLOX" --root "$ROOT" activate -d "$WORK/env" -- python3 -c 'import words; print(words.WORD)')" = "one and a half" ] || die "python3 does not find it"
 
 step "what there is no wheel of, what does not go together, what is not there"

@@ -21,6 +21,11 @@ keep_debs() {
   ln -s "$debs" "$WORK/cache/flox/debs"
   export XDG_CACHE_HOME=$WORK/cache
 }
+# interpreter NAME: Debian's package is imported once, into the test's store; $WORK/second is a copy of that.
+interpreter() {
+  "$FLOX" --root "$ROOT" import deb "$1" --no-smoke-run --json -q >"$WORK/interpreter.json"
+  cp -a --reflink=auto "$ROOT" "$WORK/second"
+}
 import_refused() {  # import_refused TEXT ARGUMENTS…
   local text=$1
   shift
