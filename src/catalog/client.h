@@ -45,11 +45,11 @@ struct ListedGeneration {
   std::string pushed_at;  // one printable line, as the catalog says
 };
 
-// One thread at a time. Every call throws Error(unavailable) if the catalog cannot be reached or what answers
-// is not a catalog, with the setting of its URL as advice. A catalog that is too busy is waited for, half a
-// minute at most; what is known and has not changed is not sent again. Answers are untrusted: at most 16 MiB
-// each, 20,000 elements of a list, members of the right types; what of them stands in messages is one line of
-// at most 300 characters.
+// Of several threads one is served after the other. Every call throws Error(unavailable) if the catalog
+// cannot be reached or what answers is not a catalog, with the setting of its URL as advice. A catalog that
+// is too busy is waited for, half a minute at most; what is known and has not changed is not sent again.
+// Answers are untrusted: at most 16 MiB each, 20,000 elements of a list, members of the right types; what of
+// them stands in messages is one line of at most 300 characters.
 class Client {
  public:
   // `url` as "http://host:port", with or without a login, which netrc may have as well (base/net/netrc.h): it
