@@ -1,6 +1,6 @@
-// What the fuzz targets share. Each target is one file NAME.cc that defines of_NAME::one: it hands the input to a parser as
-// a stranger would and requires what the parser's header promises. Whatever breaks a promise ends the
-// process, which libFuzzer reports together with the input.
+// What the fuzz targets share. Each target is one file NAME.cc that defines of_NAME::one: it hands the input
+// to a parser as a stranger would and requires what the parser's header promises. Whatever breaks a promise
+// ends the process, which libFuzzer reports together with the input.
 #pragma once
 
 #include <cstdio>

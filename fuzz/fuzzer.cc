@@ -20,8 +20,10 @@ extern "C" int LLVMFuzzerInitialize(int*, char*** arguments) {
   for (const auto& [of, one] : flox::fuzz::targets)
     if (of == name) target = one;
   if (target) return 0;
-  std::fprintf(stderr, "there is no fuzz target '%s': the program is called by the name of one, as in build/fuzz/bin/json\n",
-               std::string(name).c_str());
+  std::fprintf(
+      stderr,
+      "there is no fuzz target '%s': the program is called by the name of one, as in build/fuzz/bin/json\n",
+      std::string(name).c_str());
   std::exit(2);
 }
 

@@ -1,9 +1,10 @@
-// fuzz_replay: the fuzz targets without a fuzzer. Each target gets every input of its corpus, and then inputs made from
-// them, always the same ones: so what a program's own build makes of them is seen at every run of the tests. What is new is
-// found by the instrumented build (script/fuzz).
+// fuzz_replay: the fuzz targets without a fuzzer. Each target gets every input of its corpus, and then inputs
+// made from them, always the same ones: so what a program's own build makes of them is seen at every run of
+// the tests. What is new is found by the instrumented build (script/fuzz).
 //   fuzz_replay CORPUS RUNS FINDINGS [TARGET…]
-// CORPUS and FINDINGS are directories; RUNS is how many inputs are made for each target. A line for each target. An input that
-// breaks a promise, that ends the process or that takes a minute is kept in FINDINGS, and the exit code is 1.
+// CORPUS and FINDINGS are directories; RUNS is how many inputs are made for each target. A line for each
+// target. An input that breaks a promise, that ends the process or that takes a minute is kept in FINDINGS,
+// and the exit code is 1.
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -24,8 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t most_bytes = 1 << 16;   // of an input that is made
-constexpr unsigned most_seconds = 60;    // that one input may take
+constexpr size_t most_bytes = 1 << 16;         // of an input that is made
+constexpr unsigned most_seconds = 60;          // that one input may take
 constexpr auto most_memory = rlim_t{8} << 30;  // of address space
 
 // The input that is being tried, where the parent sees it when the child has died of it.
@@ -48,7 +49,8 @@ std::vector<std::string> corpus_of(const fs::path& directory) {
   return inputs;
 }
 
-// Makes inputs of others by what goes wrong with bytes: bits flip, pieces are lost, doubled, moved, or come from elsewhere.
+// Makes inputs of others by what goes wrong with bytes: bits flip, pieces are lost, doubled, moved, or come
+// from elsewhere.
 class Maker {
  public:
   explicit Maker(std::vector<std::string> seeds) : seeds_(std::move(seeds)) {}
@@ -70,8 +72,26 @@ class Maker {
   }
 
   void change(std::string& input) {
-    static constexpr std::string_view telling[] = {{"\0", 1}, "\xff", "\n", "\"", "\\", "{", "[", "-1", "..", "/", "%00", "\x80",
-                                                   "99999999999999999999", "1e999", "\xed\xa0\x80", ":", "=", "'", "#", " "};
+    static constexpr std::string_view telling[] = {{"\0", 1},
+                                                   "\xff",
+                                                   "\n",
+                                                   "\"",
+                                                   "\\",
+                                                   "{",
+                                                   "[",
+                                                   "-1",
+                                                   "..",
+                                                   "/",
+                                                   "%00",
+                                                   "\x80",
+                                                   "99999999999999999999",
+                                                   "1e999",
+                                                   "\xed\xa0\x80",
+                                                   ":",
+                                                   "=",
+                                                   "'",
+                                                   "#",
+                                                   " "};
     const size_t at = below(input.size() + 1);
     switch (below(7)) {
       case 0:
@@ -93,7 +113,8 @@ class Maker {
         if (const std::string& other = seed(); !other.empty()) input.insert(at, piece(other));
         break;
       default:
-        if (const std::string& other = seed(); !other.empty()) input = input.substr(0, at) + other.substr(below(other.size()));
+        if (const std::string& other = seed(); !other.empty())
+          input = input.substr(0, at) + other.substr(below(other.size()));
     }
   }
 
@@ -114,8 +135,8 @@ void try_one(void (*one)(std::string_view), std::string_view input, Tried& tried
 }
 
 // True if the target holds all its promises.
-bool replay(std::string_view name, void (*one)(std::string_view), const fs::path& corpus, size_t runs, const fs::path& findings,
-            Tried& tried) {
+bool replay(std::string_view name, void (*one)(std::string_view), const fs::path& corpus, size_t runs,
+            const fs::path& findings, Tried& tried) {
   const std::vector<std::string> seeds = corpus_of(corpus / name);
   std::fflush(nullptr);
   const pid_t child = fork();
@@ -130,16 +151,18 @@ bool replay(std::string_view name, void (*one)(std::string_view), const fs::path
     std::_Exit(0);
   }
   int status = 0;
-  while (waitpid(child, &status, 0) == -1 && errno == EINTR) {}
+  while (waitpid(child, &status, 0) == -1 && errno == EINTR) {
+  }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-    std::printf("  ok    %-20.*s %6zu inputs\n", static_cast<int>(name.size()), name.data(), seeds.size() + runs);
+    std::printf("  ok    %-20.*s %6zu inputs\n", static_cast<int>(name.size()), name.data(),
+                seeds.size() + runs);
     return true;
   }
   const fs::path kept = findings / (std::string(name) + "-finding");
   std::ofstream(kept, std::ios::binary).write(tried.bytes, static_cast<std::streamsize>(tried.size));
   std::printf("  FOUND %-20.*s %s %d; the input is %s\n", static_cast<int>(name.size()), name.data(),
-              WIFSIGNALED(status) ? "ended by signal" : "ended with", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-              kept.c_str());
+              WIFSIGNALED(status) ? "ended by signal" : "ended with",
+              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), kept.c_str());
   return false;
 }
 
@@ -150,11 +173,13 @@ int main_program(std::span<char*> arguments) {
   }
   const auto wanted = arguments.subspan(4);
   for (std::string_view name : wanted)
-    if (std::none_of(std::begin(targets), std::end(targets), [&](const auto& target) { return target.first == name; })) {
+    if (std::none_of(std::begin(targets), std::end(targets),
+                     [&](const auto& target) { return target.first == name; })) {
       std::fprintf(stderr, "there is no fuzz target '%s' (see fuzz/)\n", std::string(name).c_str());
       return 2;
     }
-  auto* tried = static_cast<Tried*>(mmap(nullptr, sizeof(Tried), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto* tried = static_cast<Tried*>(
+      mmap(nullptr, sizeof(Tried), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   if (tried == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
   size_t found = 0;
   for (const auto& [name, one] : targets) {

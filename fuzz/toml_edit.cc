@@ -61,7 +61,8 @@ void one(std::string_view input) {
     TomlPath added = {path[0]};  // the first table on the way that was not there
     while (added.size() < path.size() && at(before, added) != nullptr) added.push_back(path[added.size()]);
     // A table that only had tables in it gets a header with its first value, and keeps it.
-    const bool has_new_header = added == path && syntax && scan_toml(edited, "edited").sections.size() > syntax->sections.size();
+    const bool has_new_header =
+        added == path && syntax && scan_toml(edited, "edited").sections.size() > syntax->sections.size();
     if (at(before, added) == nullptr && !has_new_header)
       require(without_toml_value(edited, added, "edited") == input, "what was added can be taken back");
   }

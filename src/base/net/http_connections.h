@@ -20,8 +20,8 @@ class HttpConnections {
   enum class Waiting { for_request, for_transfer, not_at_all };
 
   struct Peer {
-    size_t count = 0;   // open ones
-    size_t places = 0;  // and those that are closed, but have operations yet
+    size_t count = 0;                   // open ones
+    size_t places = 0;                  // and those that are closed, but have operations yet
     size_t streams = 0;                 // streamed answers in progress
     uint64_t memory = 0;                // bytes of bodies and answers
     std::list<Connection*> waiting[2];  // for_request, for_transfer; the longest first
