@@ -4,6 +4,10 @@ PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PROJECT
 BUILD_DIR=${FLOX_BUILD_DIR:-$PROJECT/build}
 export PATH="$BUILD_DIR/bin:$PATH"
+# Where python3 is a script that looks for Python at each start (pyenv's), which takes longer than what is started, look once.
+if [ "$(head -c 2 "$(type -P python3 || echo /dev/null)")" = "#!" ]; then
+  PATH=$(dirname "$(python3 -c 'import sys; print(sys.executable)')"):$PATH
+fi
 # A clone elsewhere on the machine finds what another one has compiled. What must be compiled is not preprocessed before.
 export CCACHE_BASEDIR=$PROJECT CCACHE_NOHASHDIR=true CCACHE_DEPEND=true
 
