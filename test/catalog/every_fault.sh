@@ -1,89 +1,120 @@
 #!/usr/bin/env bash
-# The catalog is killed at every single call of the system that a publication, a yank or a garbage collection makes, and
-# then each of these calls fails instead: nothing is half visible, and the same command run again succeeds. On PostgreSQL and S3
-# every so many calls (FAULT_STEP).
+# The catalog is killed at calls of the system that a publication, a yank or a garbage collection makes, and then these calls fail
+# instead: nothing is half visible, and the same command run again succeeds. Of each kind of call (test/catalog/fault_at.c) the
+# first, the middle and the last one, each in one of the two ways, and every FAULT_STEP-th of all calls in both. Which way, and
+# from which call on, is another one in each run.
+#   FAULT_OFFSET=N               as an earlier run has printed
+#   FLOX_TEST_EXHAUSTIVE=1       every single call in both ways
 # prepare: moto-venv
-# ctest: TIMEOUT 2400
-# ctest: COST 360
+# builds: flox flox-catalog
+# ctest: COST 100
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
+exhaustive=${FLOX_TEST_EXHAUSTIVE:-}
+FAULT_STEP=${FAULT_STEP:-12}
+export FAULT_OFFSET=${FAULT_OFFSET:-$((RANDOM % FAULT_STEP))}
 each_backend "$@"
-FAULT_STEP=${FAULT_STEP:-$([ "$BACKEND" = local ] && echo 1 || echo 29)}
+[ -n "$exhaustive" ] || step "FAULT_OFFSET=$FAULT_OFFSET"
 cc -shared -fPIC -O1 -o "$dir/fault_at.so" "$PROJECT/test/catalog/fault_at.c" -ldl
 export FAULT_AT=$dir/fault_at
 key=$(make_key key-1)
 export FLOX_OWNER=acme
 
-# set_fault CALL ACTION: the counter begins at 0. calls: how many there were since.
-set_fault() { python3 -c 'import struct, sys; open(sys.argv[1], "r+b").write(struct.pack("qqq", 0, int(sys.argv[2]), int(sys.argv[3])))' "$FAULT_AT" "$1" "$2"; }
-calls() { python3 -c 'import struct, sys; print(struct.unpack("q", open(sys.argv[1], "rb").read(8))[0])' "$FAULT_AT"; }
-head -c 24 /dev/zero >"$FAULT_AT"
+# set_fault CALL ACTION [KIND]: the counter begins at 0. count_calls: $made, how many there were since.
+set_fault() {
+  local number hex bytes=
+  for number in 0 "$1" "$2" "0x${3:-0}"; do
+    printf -v hex %016x "$number"
+    for at in 14 12 10 8 6 4 2 0; do bytes+="\\x${hex:at:2}"; done
+  done
+  printf '%b' "$bytes" 1<>"$FAULT_AT"
+}
+count_calls() { read -r made < <(od -An -td8 -N8 "$FAULT_AT"); }
+most_kinds=16384
+head -c $((32 + 8 * most_kinds)) /dev/zero >"$FAULT_AT"
 start_watched() { LD_PRELOAD=$dir/fault_at.so start_catalog --trusted-key "$key" --online-key "$dir/online.key"; }
 catalog_port=$(free_port)
 start_backend "$dir/backend"  # before: PostgreSQL and S3 are to have no faults
 
-# What is visible is whole: of each record all paths, of each path all that it refers to, of each NAR its bytes.
+# One process for all questions: a start of Python takes longer than the rest of a case.
+coproc WHOLE { exec python3 "$PROJECT/test/catalog/whole.py"; }
+# What is visible is whole: of each record all paths, of each path all that it refers to, of each NAR its bytes. $builds: how many
+# builds of the packages there are.
 whole() {
-  python3 - "$url" "$@" <<'PY'
-import hashlib, json, sys, urllib.error, urllib.request
-url, names = sys.argv[1], sys.argv[2:]
-def get(path):
-    try:
-        with urllib.request.urlopen(url + path) as answer: return answer.read()
-    except urllib.error.HTTPError as error:
-        if error.code == 404: return None
-        raise
-alphabet = "0123456789abcdfghijklmnpqrsvwxyz"
-def base32(digest):
-    number = int.from_bytes(digest, "little")
-    return "".join(alphabet[number >> 5 * i & 31] for i in reversed(range(52)))
-def check(digest, by):
-    text = get(f"/cache/{digest}.narinfo")
-    assert text is not None, f"{by} needs {digest}, which is not there"
-    lines = dict(line.split(": ", 1) for line in text.decode().splitlines() if not line.startswith("Sig"))
-    nar = get("/cache/" + lines["URL"])
-    assert nar is not None, f"{digest}: no {lines['URL']}"
-    assert lines["URL"].split("/")[1].split(".")[0] == base32(hashlib.sha256(nar).digest()), f"{digest}: its NAR is damaged"
-    for reference in lines["References"].split():
-        if reference[:32] != digest: check(reference[:32], digest)
-for name in names:
-    builds = get(f"/api/v1/catalog/packages/{name}")
-    for build in json.loads(builds)["items"] if builds else []:
-        for path in build["outputs"].values(): check(path[11:43], f"{name} {build['version']}")
-PY
+  local said
+  echo "$url $*" >&"${WHOLE[1]}"
+  read -r said builds <&"${WHOLE[0]}"
+  [ "$said" = whole ] || { echo "$said $builds" >&2; return 1; }
 }
 
-# at_every_call ACTION PREPARE COMMAND CHECK: for N = 1, 2, …: PREPARE; then COMMAND while the N-th call is killed or fails;
-# CHECK that all is whole; COMMAND again must succeed, and CHECK. Ends with the first N that COMMAND does not reach.
-at_every_call() {
-  local action=$1 prepare=$2 command=$3 check=$4 call reached=0
-  for ((call = 1; ; call += FAULT_STEP)); do
-    $prepare $call
-    set_fault $call "$action"
+# kinds_of PREPARE COMMAND: the kind of each call that COMMAND makes, a line each, in $dir/kinds.
+kinds_of() {
+  $1 kinds
+  set_fault 1 3
+  $2 >"$dir/said" 2>&1 || die "$2 failed without a fault: $(cat "$dir/said")"
+  local made
+  count_calls
+  set_fault 0 0
+  [ "$made" -le $most_kinds ] || die "$2 made $made calls, for whose kinds there is no room"
+  od -An -v -tx8 -w8 -j32 -N$((8 * made)) "$FAULT_AT" | tr -d ' ' >"$dir/kinds"
+}
+# chosen_calls ACTION: those to try, as lines "N KIND": the N-th call of that kind, or of all kinds.
+chosen_calls() {
+  if [ -n "$exhaustive" ]; then
+    seq -f '%.0f 0000000000000000' 1 $most_kinds
+  else
+    awk -v action="$1" -v step="$FAULT_STEP" -v offset="$FAULT_OFFSET" '
+      !($1 in place) { place[$1] = ++kinds }
+      { kind[NR] = $1; nth[NR] = ++count[$1] }
+      END {
+        for (i = 1; i <= NR; i++) {
+          n = count[kind[i]]
+          which = nth[i] == 1 ? 0 : nth[i] == n ? 2 : nth[i] == int((n + 1) / 2) ? 1 : -1
+          if (which >= 0 && (place[kind[i]] + which + offset) % 2 == action || i % step == offset % step) print nth[i], kind[i]
+        }
+      }' "$dir/kinds"
+  fi
+}
+
+# at_calls ACTION PREPARE COMMAND CHECK: for each call to try: PREPARE; then COMMAND while the call is killed or fails; CHECK that all
+# is whole; COMMAND again must succeed, and CHECK. Ends with the first one that COMMAND does not reach if all are tried.
+at_calls() {
+  local action=$1 prepare=$2 command=$3 check=$4 nth kind tried=0 missed=0 place
+  $prepare first
+  $command >"$dir/said" 2>&1 || die "$command failed without a fault: $(cat "$dir/said")"
+  kinds_of "$prepare" "$command"
+  [ "$(wc -l <"$dir/kinds")" -gt 10 ] || die "$command made only $(wc -l <"$dir/kinds") calls: is it watched?"
+  chosen_calls "$action" >"$dir/chosen"
+  while read -r nth kind <&3; do
+    place="call $nth of kind $kind"
+    $prepare "$nth-$kind"
+    set_fault "$nth" "$action" "$kind"
     if $command >"$dir/said" 2>&1; then local done=1; else local done=0; fi
     local made
-    made=$(calls)
+    count_calls
     set_fault 0 0
-    if [ "$made" -lt $call ]; then
+    if [ "$made" -lt "$nth" ]; then
       [ $done = 1 ] || die "$command failed without a fault: $(cat "$dir/said")"
-      break
+      missed=$((missed + 1))
+      [ -z "$exhaustive" ] || break
+      continue
     fi
-    reached=$call
+    tried=$((tried + 1))
     if [ "$action" = 0 ]; then
-      wait "$catalog" 2>/dev/null || true
+      { wait "$catalog" || true; } 2>/dev/null  # bash says that it was killed
       catalog=
       start_watched
     fi
-    # A call to PostgreSQL that fails on the way looks like a server that hangs: it is asked again after a second.
     local end=$((SECONDS + 30))
-    until [ "$(ask GET /readyz)" = 200 ]; do [ $SECONDS -lt $end ] || die "call $call: it does not recover: $(cat "$dir/answer")"; sleep 0.1; done
-    $check $call || die "call $call of $command: $(cat "$dir/said"; tail -5 "$dir/log")"
-    $command >"$dir/said" 2>&1 || die "call $call: $command does not succeed when it is run again: $(cat "$dir/said"; tail -5 "$dir/log")"
-    $check $call || die "call $call of $command, run again"
-    [ "$(spooled)" = 0 ] || die "call $call: an upload is left"
-  done
-  [ "$made" -gt 10 ] || die "$command made only $made calls: is it watched?"
-  echo "  $command: $reached calls, $([ "$action" = 0 ] && echo killed || echo failed)"
+    until [ "$(ask GET /readyz)" = 200 ]; do [ $SECONDS -lt $end ] || die "$place: it does not recover: $(cat "$dir/answer")"; sleep 0.1; done
+    $check || die "$place of $command: $(cat "$dir/said"; tail -5 "$dir/log")"
+    $command >"$dir/said" 2>&1 || die "$place: $command does not succeed when it is run again: $(cat "$dir/said"; tail -5 "$dir/log")"
+    $check || die "$place of $command, run again"
+    # Of an upload whose client has gone it hears in a thread of its own.
+    until [ "$(spooled)" = 0 ]; do [ $SECONDS -lt $end ] || die "$place: an upload is left"; sleep 0.05; done
+  done 3<"$dir/chosen"
+  [ $((missed * 4)) -le $tried ] || die "$command did not reach $missed calls, and $tried were tried"
+  echo "  $command: $tried of $(wc -l <"$dir/kinds") calls $([ "$action" = 0 ] && echo killed || echo failed), $(sort -u "$dir/kinds" | wc -l) kinds"
 }
 
 new_path() {
@@ -97,7 +128,7 @@ publish() { publisher flox publish --store-path "$new" --name "$name" --version 
 # A record is there, signed and whole, or it is not there.
 published_or_not() {
   whole "$name"
-  [ "$(ask GET "/api/v1/catalog/packages/$name")" != 200 ] || publisher flox show "$name" 2>&1 | grep -q "packages/$name version .*, signed by key-1"
+  [ "$builds" = 0 ] || publisher flox show "$name" 2>&1 | grep -q "packages/$name version .*, signed by key-1"
 }
 
 start_watched
@@ -105,15 +136,15 @@ publisher flox trust init acme >"$dir/said" 2>&1
 publisher flox trust publish acme >>"$dir/said" 2>&1
 
 step "publishing"
-at_every_call 0 new_path publish published_or_not
-at_every_call 1 new_path publish published_or_not
+at_calls 0 new_path publish published_or_not
+at_calls 1 new_path publish published_or_not
 
 step "yanking"
 # The version is yanked for that reason, as is signed, or it is not.
-new_path 0
+new_path
 publish >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 reason=
-change_reason() { reason="it breaks at $1 of $FAULT_STEP"; }
+change_reason() { reason="it breaks at $1"; }
 yank() { publisher flox yank "$name@1.0" --reason "$reason"; }
 yanked_or_not() {
   publisher flox show "$name" >"$dir/shown" 2>&1
@@ -122,9 +153,9 @@ yanked_or_not() {
   said=$(sed -n 's/^  Yanked:   //p' "$dir/shown")
   [ -z "$said" ] || [[ $said == "it breaks at "* ]]
 }
-at_every_call 0 change_reason yank yanked_or_not
+at_calls 0 change_reason yank yanked_or_not
 contains "$(publisher flox show "$name")" "$reason"
-at_every_call 1 change_reason yank yanked_or_not
+at_calls 1 change_reason yank yanked_or_not
 contains "$(publisher flox show "$name")" "$reason"
 
 step "collecting garbage"
@@ -151,9 +182,9 @@ still_whole() {
   [ "$(ask GET "/cache/${new:11:32}.narinfo")" != 200 ] || [ "$(ask HEAD "/cache/$(sed -n 's/^URL: //p' "$dir/answer")" -I)" = 200 ]
 }
 gone() { [ "$(ask GET "/cache/${new:11:32}.narinfo")" = 404 ] || die "what nothing needs is still there"; }
-at_every_call 0 garbage collect still_whole
+at_calls 0 garbage collect still_whole
 gone
-at_every_call 1 garbage collect still_whole
+at_calls 1 garbage collect still_whole
 gone
 
 step "what was collected half is published again at once"
