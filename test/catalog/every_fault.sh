@@ -161,13 +161,16 @@ contains "$(publisher flox show "$name")" "$reason"
 step "collecting garbage"
 # Of what is recorded all is there at every moment, and so is of each narinfo its NAR. What is not needed goes, with the run after
 # at the latest.
-if [ "$BACKEND" = local ]; then
-  # A fresh one: a collection reads every path that there is.
-  stop_catalog
-  rm -rf "$data" "$dir/trust-state"
-  start_watched
-  publisher flox trust publish acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+# A fresh one: a collection reads every path that there is.
+stop_catalog
+rm -rf "$data" "$dir/trust-state"
+if [ "$BACKEND" = shared ]; then
+  empty_postgres
+  stop_s3
+  start_s3
 fi
+start_watched
+publisher flox trust publish acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 new_path
 publish >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 kept=$name
