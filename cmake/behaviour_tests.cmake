@@ -12,7 +12,7 @@ list(SORT scripts)
 foreach(script ${scripts})
   string(REGEX REPLACE "^test/(.*)\\.sh$" "\\1" name ${script})
   get_filename_component(folder ${name} DIRECTORY)
-  add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/${script})
+  add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/script/lib/behaviour_test.sh ${CMAKE_SOURCE_DIR}/${script})
   set_tests_properties(${name} PROPERTIES LABELS "behaviour;${folder}" SKIP_RETURN_CODE 77 TIMEOUT 900
     ENVIRONMENT FLOX_BUILD_DIR=${CMAKE_BINARY_DIR})
   file(STRINGS ${CMAKE_SOURCE_DIR}/${script} lines LIMIT_COUNT 10 REGEX "^# ctest: ")

@@ -7,7 +7,7 @@
 #include "base/os/file.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_archive_files {
 
 void one(std::string_view input) {
   static const TempDir places("flox-fuzz-");
@@ -30,4 +30,4 @@ void one(std::string_view input) {
   remove_tree(tree);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_archive_files

@@ -4,7 +4,7 @@
 #include "trust/attestation/envelope.h"
 #include "trust/attestation/provenance.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_attestation {
 namespace {
 
 const nix::SecretKey& fixed_key() {
@@ -46,4 +46,4 @@ void one(std::string_view input) {
   require(trust::signer_of(envelope, trusted).empty() != is_signed, "only the key's own signature counts");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_attestation

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_auto_activation {
 
 void one(std::string_view input) {
   std::set<std::string> told;
@@ -11,4 +11,4 @@ void one(std::string_view input) {
     require(activation::parse_told(activation::to_text(told)) == told, "it reads as it was written");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_auto_activation

@@ -2,7 +2,7 @@
 #include "base/net/aws/shared_file.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_aws_shared_file {
 
 void one(std::string_view input) {
   std::vector<std::pair<std::string, aws::Section>> sections;
@@ -17,4 +17,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_aws_shared_file

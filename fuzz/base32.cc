@@ -4,7 +4,7 @@
 #include "base/data/bytes.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_base32 {
 
 void one(std::string_view input) {
   const size_t size = input.size() * 5 / 8;
@@ -23,4 +23,4 @@ void one(std::string_view input) {
   require(from_hex(to_hex(input)) == input, "hexadecimal keeps every byte");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_base32

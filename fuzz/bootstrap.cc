@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_bootstrap {
 
 void one(std::string_view input) {
   shim::Bootstrap bootstrap;
@@ -16,4 +16,4 @@ void one(std::string_view input) {
           "the new answer carries the address");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_bootstrap

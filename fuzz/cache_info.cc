@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_cache_info {
 
 void one(std::string_view input) {
   std::optional<nix::CacheInfo> info;
@@ -16,4 +16,4 @@ void one(std::string_view input) {
           "what was read is written as it was");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_cache_info

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_cache_layout {
 
 void one(std::string_view input) {
   if (const auto nar = nix::NarFileName::parse(input)) {
@@ -19,4 +19,4 @@ void one(std::string_view input) {
     require(nix::narinfo_name(*digest) == input, "a narinfo has one name");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_cache_layout

@@ -6,7 +6,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_cache_url {
 
 void one(std::string_view input) {
   std::optional<HttpUrl> url;
@@ -29,4 +29,4 @@ void one(std::string_view input) {
     require(accepts([&] { HttpUrl::parse(nar_url); }), "where NARs may be is a URL");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_cache_url

@@ -8,7 +8,7 @@
 #include "server/transfer/json_lines.h"
 #include "server/transfer/row_checks.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_catalog_export {
 namespace {
 
 using namespace server;
@@ -48,4 +48,4 @@ void one(std::string_view input) {
   read_rows(tables[kind], input);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_catalog_export

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_command_line {
 
 void one(std::string_view input) {
   shim::CommandLine line;
@@ -13,4 +13,4 @@ void one(std::string_view input) {
           "id and namespace are given");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_command_line

@@ -4,7 +4,7 @@
 #include "base/os/file.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_config {
 
 void one(std::string_view input) {
   static const TempDir directory("flox-fuzz-");
@@ -14,4 +14,4 @@ void one(std::string_view input) {
   accepts([] { Config::load(); });
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_config

@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_content_address {
 
 void one(std::string_view input) {
   std::optional<nix::ContentAddress> address;
@@ -20,4 +20,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_content_address

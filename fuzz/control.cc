@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_control {
 
 void one(std::string_view input) {
   accepts([&] {
@@ -24,4 +24,4 @@ void one(std::string_view input) {
   require(package::store_version(input).find('~') == std::string::npos, "a store path can have the version");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_control

@@ -4,7 +4,7 @@
 #include "fuzz.h"
 #include "trust/sbom/license.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_copyright {
 
 void one(std::string_view input) {
   for (const std::string& expression : {package::parse_copyright(input), package::license_expression(input)})
@@ -12,4 +12,4 @@ void one(std::string_view input) {
             "what is found is an SPDX expression");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_copyright

@@ -4,7 +4,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_cursor {
 
 void one(std::string_view input) {
   if (input.empty()) return;
@@ -15,4 +15,4 @@ void one(std::string_view input) {
   require(server::to_cursor(key) == input, "a cursor has one text");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_cursor

@@ -5,7 +5,7 @@
 #include "base/os/file.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_deb_file {
 namespace {
 
 constexpr std::string_view secret = "the content of a file outside";
@@ -63,4 +63,4 @@ void one(std::string_view input) {
   remove_tree(places.tree);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_deb_file

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_decompress {
 namespace {
 
 constexpr size_t enough = 8 << 20;  // bytes of output
@@ -38,7 +38,8 @@ Result decompress(std::string_view compression, std::string_view input, size_t f
 void one(std::string_view input) {
   static constexpr std::string_view kinds[] = {"zstd", "xz", "bzip2", "gzip", "br", "none"};
   const std::string_view compression = kinds[take_byte(input) % std::size(kinds)];
-  const size_t first = std::min<size_t>(take_byte(input), input.size());
+  size_t first = take_byte(input);
+  first = std::min(first, input.size());
   try {
     const Result whole = decompress(compression, input, 0);
     const Result pieces = decompress(compression, input, first);
@@ -48,4 +49,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_decompress

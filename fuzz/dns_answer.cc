@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "store/peers/dns.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_dns_answer {
 
 void one(std::string_view input) {
   std::vector<std::string> addresses;
@@ -16,4 +16,4 @@ void one(std::string_view input) {
             "an address is one");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_dns_answer

@@ -4,7 +4,7 @@
 #include "base/os/file.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_elf {
 
 void one(std::string_view input) {
   static const TempDir directory("flox-fuzz-");
@@ -13,4 +13,4 @@ void one(std::string_view input) {
   accepts([&] { package::read_elf(file); });
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_elf

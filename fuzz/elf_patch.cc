@@ -10,7 +10,7 @@
 #include "fuzz.h"
 #include "package/elf.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_elf_patch {
 
 void one(std::string_view input) {
   static const TempDir directory("flox-fuzz-");
@@ -37,4 +37,4 @@ void one(std::string_view input) {
   accepts([&] { after = package::read_elf(file); });
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_elf_patch

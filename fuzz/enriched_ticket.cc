@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_enriched_ticket {
 
 void one(std::string_view input) {
   static const ticket::RawTicket raw = ticket::parse_raw_ticket(
@@ -19,4 +19,4 @@ void one(std::string_view input) {
           "what was read is written so that it can be read");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_enriched_ticket

@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "server/api/conditional.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_entity_tags {
 
 void one(std::string_view input) {
   const std::string tag(take_until(input, '\n'));
@@ -16,4 +16,4 @@ void one(std::string_view input) {
   require(server::has_state_strongly("\"a\"", "\"a\""), "a tag is itself");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_entity_tags

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_environment_name {
 
 void one(std::string_view input) {
   catalog::EnvironmentName name;
@@ -16,4 +16,4 @@ void one(std::string_view input) {
   require(!name.generation || *name.generation >= 0, "a generation is a number");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_environment_name

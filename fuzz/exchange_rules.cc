@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_exchange_rules {
 
 void one(std::string_view input) {
   std::vector<server::ExchangeRule> rules;
@@ -20,4 +20,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_exchange_rules

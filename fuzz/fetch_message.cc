@@ -5,7 +5,7 @@
 #include "fuzz.h"
 #include "store/fetch/fetch_messages.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_fetch_message {
 
 void one(std::string_view input) {
   store::v1::NarInfo message;
@@ -28,4 +28,4 @@ void one(std::string_view input) {
             "it can be written as a narinfo");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_fetch_message

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_form {
 
 void one(std::string_view input) {
   std::map<std::string, std::string> form;
@@ -14,4 +14,4 @@ void one(std::string_view input) {
   require(size <= input.size(), "a form is no longer than its text");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_form

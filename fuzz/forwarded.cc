@@ -4,7 +4,7 @@
 #include "base/net/server/trusted_proxies.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_forwarded {
 
 void one(std::string_view input) {
   static const TrustedProxies proxies({"10.0.0.0/8", "fd00::/8"});
@@ -19,4 +19,4 @@ void one(std::string_view input) {
   accepts([&] { require(!TrustedProxies({std::string(input)}).empty(), "what is taken is a network"); });
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_forwarded

@@ -1,6 +1,6 @@
-// What the fuzz targets share. Each target is one file that defines `one`: it hands the input to a parser as
-// a stranger would and requires what the parser's header promises. Whatever breaks a promise ends the
-// process, which libFuzzer reports together with the input.
+// What the fuzz targets share. Each target is one file NAME.cc that defines of_NAME::one: it hands the input
+// to a parser as a stranger would and requires what the parser's header promises. Whatever breaks a promise
+// ends the process, which libFuzzer reports together with the input.
 #pragma once
 
 #include <cstdio>
@@ -13,9 +13,6 @@
 #include "base/error.h"
 
 namespace flox::fuzz {
-
-// Defined by the target.
-void one(std::string_view input);
 
 // The input with each "\xfd\xfe" EXPONENT SIZE PIECE in it written out: the PIECE of SIZE (modulo 16) bytes,
 // 2 to the power of EXPONENT (modulo 21) times. So a seed of a few bytes is nested a million levels deep, and

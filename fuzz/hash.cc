@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include "nix/path_info.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_hash {
 
 void one(std::string_view input) {
   nix::Hash any;
@@ -18,4 +18,4 @@ void one(std::string_view input) {
   if (input.size() == 7 + 44) require(input.substr(7) == base64, "a hash has one text in base64");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_hash

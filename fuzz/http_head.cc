@@ -8,7 +8,7 @@
 #include "base/net/server/http_range.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_http_head {
 namespace {
 
 namespace http = boost::beast::http;
@@ -49,4 +49,4 @@ void one(std::string_view input) {
   check_range(*request);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_http_head

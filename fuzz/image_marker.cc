@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_image_marker {
 
 void one(std::string_view input) {
   const auto marker = imageless::parse_image_marker(input);
@@ -14,4 +14,4 @@ void one(std::string_view input) {
   require(marker->id.size() == 64 && !marker->environment.empty(), "it has an id and a name");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_image_marker

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 #include "node/images/reference.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_image_reference {
 
 void one(std::string_view input) {
   std::optional<std::string> named;
@@ -17,4 +17,4 @@ void one(std::string_view input) {
   require(!named->starts_with('/') || named->starts_with("/nix/store/"), "its only paths are store paths");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_image_reference

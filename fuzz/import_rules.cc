@@ -4,7 +4,7 @@
 #include "fuzz.h"
 #include "package/debian/package_tree.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_import_rules {
 
 void one(std::string_view input) {
   accepts([&] {
@@ -19,4 +19,4 @@ void one(std::string_view input) {
           "an interpreter is a place in the tree");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_import_rules

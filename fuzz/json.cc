@@ -4,7 +4,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_json {
 namespace {
 
 constexpr JsonLimits limits{.bytes = 1 << 20, .depth = 20, .values = 500, .number = 40};
@@ -46,4 +46,4 @@ void one(std::string_view input) {
   require(parse_json(document.dump(), "dump") == document, "what was read can be written and read again");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_json

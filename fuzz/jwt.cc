@@ -5,7 +5,7 @@
 #include "base/data/base64url.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_jwt {
 
 void one(std::string_view input) {
   const std::string_view token_text = take_until(input, '\n');
@@ -27,4 +27,4 @@ void one(std::string_view input) {
     require(keys.has_key_for(token) && !token.signature.empty(), "a key has verified it");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_jwt

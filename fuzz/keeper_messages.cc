@@ -2,7 +2,7 @@
 #include "activation/keeper/messages.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_keeper_messages {
 
 void one(std::string_view input) {
   activation::Request request;
@@ -19,4 +19,4 @@ void one(std::string_view input) {
   if (text) require(activation::framed(*text) + buffer == input, "a frame has what was framed");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_keeper_messages

@@ -4,7 +4,7 @@
 #include "fuzz.h"
 #include "nix/signature.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_key {
 namespace {
 
 nix::SecretKey fixed_key() {
@@ -49,4 +49,4 @@ void one(std::string_view input) {
   require(trusted.signer_of(info) == signer.name, "a bad signature beside it does not void a good one");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_key

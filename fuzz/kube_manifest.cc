@@ -4,7 +4,7 @@
 #include "kube/reading/manifest.h"
 #include "kube/reading/yaml_documents.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_kube_manifest {
 namespace {
 
 // Never deeper, larger or more than the limits say, whatever stands behind aliases.
@@ -71,4 +71,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_kube_manifest

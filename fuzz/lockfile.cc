@@ -4,7 +4,7 @@
 #include "env/lock_text.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_lockfile {
 
 void one(std::string_view input) {
   env::Lockfile lock;
@@ -23,4 +23,4 @@ void one(std::string_view input) {
   accepts([&] { env::Manifest::from_json(lock.manifest); });
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_lockfile

@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "kube/pods/log_reader.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_log_line {
 
 void one(std::string_view input) {
   kube::LogLine line;
@@ -15,4 +15,4 @@ void one(std::string_view input) {
           "time and stream stand before it");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_log_line

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_logger_uri {
 
 void one(std::string_view input) {
   const std::string text(input);
@@ -16,4 +16,4 @@ void one(std::string_view input) {
             "the program is named with its whole path");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_logger_uri

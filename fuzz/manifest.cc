@@ -4,7 +4,7 @@
 #include "env/services.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_manifest {
 namespace {
 
 bool same(const env::InstallDescriptor& a, const env::InstallDescriptor& b) {
@@ -62,4 +62,4 @@ void one(std::string_view input) {
           "the rest stays");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_manifest

@@ -4,7 +4,7 @@
 #include "base/os/file.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_model_config {
 
 void one(std::string_view input) {
   static const TempDir directory("flox-fuzz-");
@@ -32,4 +32,4 @@ void one(std::string_view input) {
   });
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_model_config

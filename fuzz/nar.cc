@@ -6,7 +6,7 @@
 #include "fuzz.h"
 #include "nix/nar_parser.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_nar {
 namespace {
 
 // True if accepted. `first` is the size of the first piece.
@@ -74,4 +74,4 @@ void one(std::string_view input) {
   remove_tree(tree);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_nar

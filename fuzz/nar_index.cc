@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_nar_index {
 namespace {
 
 void check(const store::NarIndex& index) {
@@ -43,4 +43,4 @@ void one(std::string_view input) {
   if (accepts([&] { index = store::NarIndex::unpack(input); })) check(*index);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_nar_index

@@ -4,7 +4,7 @@
 #include "base/net/url.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_nar_url {
 
 void one(std::string_view input) {
   constexpr std::string_view base = "https://cache.example.org/cache";
@@ -26,4 +26,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_nar_url

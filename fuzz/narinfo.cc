@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_narinfo {
 
 void one(std::string_view input) {
   require(nix::NarInfo::url_in(input).find('\n') == std::string_view::npos, "a URL is one line");
@@ -24,4 +24,4 @@ void one(std::string_view input) {
   require(info->info.fingerprint().find('\n') == std::string::npos, "what is signed is one line");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_narinfo

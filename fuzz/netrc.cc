@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_netrc {
 
 void one(std::string_view input) {
   for (const char* user : {"", "u"}) {
@@ -14,4 +14,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_netrc

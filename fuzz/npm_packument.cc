@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "package/npm/packument.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_npm_packument {
 
 void one(std::string_view input) {
   const std::string text(input);
@@ -24,4 +24,4 @@ void one(std::string_view input) {
   });
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_npm_packument

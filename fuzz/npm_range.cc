@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "package/npm/semver.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_npm_range {
 
 void one(std::string_view input) {
   const std::string text(input);
@@ -15,4 +15,4 @@ void one(std::string_view input) {
   if (const auto range = package::NpmRange::find(text)) range->admits({.major = 1, .minor = 2, .patch = 3});
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_npm_range

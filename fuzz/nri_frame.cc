@@ -5,7 +5,7 @@
 #include "fuzz.h"
 #include "node/nri/multiplexer.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_nri_frame {
 namespace {
 
 using Streams = std::map<uint32_t, std::string>;
@@ -46,4 +46,4 @@ void one(std::string_view input) {
   require(size <= input.size(), "nothing is made up");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_nri_frame

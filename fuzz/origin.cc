@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_origin {
 
 void one(std::string_view input) {
   env::Origin origin;
@@ -14,4 +14,4 @@ void one(std::string_view input) {
   require(!origin.owner.empty() && origin.owner.size() <= 64 && origin.name.size() <= 64, "names are short");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_origin

@@ -3,7 +3,7 @@
 #include "catalog/model.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_package_build {
 
 void one(std::string_view input) {
   nlohmann::json json;
@@ -14,4 +14,4 @@ void one(std::string_view input) {
           "a build that was read is written as it was");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_package_build

@@ -5,7 +5,7 @@
 #include "trust/sbom/license.h"
 #include "trust/sbom/purl.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_package_file {
 
 void one(std::string_view input) {
   if (trust::is_license_expression(input)) {
@@ -27,4 +27,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_package_file

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_page_cookie {
 
 void one(std::string_view input) {
   const ServerRequest request{.method = "GET", .path = "/", .headers = {{"cookie", std::string(input)}}};
@@ -22,4 +22,4 @@ void one(std::string_view input) {
   for (const char c : address) require(c > 0x20 && c < 0x7F && c != '\\', "an address is one of a header");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_page_cookie

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_peer_proof {
 
 void one(std::string_view input) {
   const Secret key(std::string(store::least_peer_key, 'k'));
@@ -19,4 +19,4 @@ void one(std::string_view input) {
   require(!store::is_peer_proof(key, input, request, now), "a proof is for one peer");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_peer_proof

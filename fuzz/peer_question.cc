@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_peer_question {
 
 void one(std::string_view input) {
   std::vector<std::string> names;
@@ -20,4 +20,4 @@ void one(std::string_view input) {
           "nothing is lost or changed on the way");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_peer_question

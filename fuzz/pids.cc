@@ -4,7 +4,7 @@
 #include "fuzz.h"
 #include "oci/runtime.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_pids {
 
 void one(std::string_view input) {
   std::vector<int> pids;
@@ -14,4 +14,4 @@ void one(std::string_view input) {
   require(std::ranges::all_of(pids, [](int pid) { return pid >= 0; }), "a pid is not negative");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_pids

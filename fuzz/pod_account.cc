@@ -5,7 +5,7 @@
 #include "kubectl/pod/account.h"
 #include "kubectl/pod/fields.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_pod_account {
 
 void one(std::string_view input) {
   // Years have four digits.
@@ -25,4 +25,4 @@ void one(std::string_view input) {
     require(account.entries[i - 1].at <= account.entries[i].at, "the timeline is in order");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_pod_account

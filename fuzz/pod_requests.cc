@@ -17,7 +17,7 @@
 #include "store/local/local_store.h"
 #include "store/maintenance/verify.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_pod_requests {
 namespace {
 
 namespace fs = std::filesystem;
@@ -199,4 +199,4 @@ void one(std::string_view input) {
   world->check();
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_pod_requests

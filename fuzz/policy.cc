@@ -6,7 +6,7 @@
 #include "node/policy/explain.h"
 #include "node/policy/reader.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_policy {
 
 void one(std::string_view input) {
   policy::Policy read;
@@ -33,4 +33,4 @@ void one(std::string_view input) {
   policy::admission(read, "flox-policy");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_policy

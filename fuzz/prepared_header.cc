@@ -7,7 +7,7 @@
 #include "base/data/sha256.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_prepared_header {
 
 namespace {
 
@@ -47,4 +47,4 @@ void one(std::string_view input) {
   look(file, file_bytes);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_prepared_header

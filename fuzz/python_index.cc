@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "package/python/project_page.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_python_index {
 
 void one(std::string_view input) {
   accepts([&] {
@@ -18,4 +18,4 @@ void one(std::string_view input) {
   });
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_python_index

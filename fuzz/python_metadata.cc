@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include "package/python/metadata.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_python_metadata {
 
 void one(std::string_view input) {
   const std::string text(input);
@@ -25,4 +25,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_python_metadata

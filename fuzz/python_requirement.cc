@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "package/python/requirement.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_python_requirement {
 
 void one(std::string_view input) {
   const std::string text(input);
@@ -33,4 +33,4 @@ void one(std::string_view input) {
   });
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_python_requirement

@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_raw_ticket {
 
 void one(std::string_view input) {
   ticket::RawTicket raw;
@@ -16,4 +16,4 @@ void one(std::string_view input) {
           "a ticket is written as it was read");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_raw_ticket

@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include "nix/nar.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_reference_scanner {
 namespace {
 
 constexpr std::string_view digest = "0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r";
@@ -47,4 +47,4 @@ void one(std::string_view input) {
   require(whole.replaced.size() == input.size(), "replacing keeps the length");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_reference_scanner

@@ -4,7 +4,7 @@
 #include "fuzz.h"
 #include "shim/runtime/options.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_runtime_options {
 namespace {
 
 shim::wire::Any any_of(std::string_view input) {
@@ -49,4 +49,4 @@ void one(std::string_view input) {
           "delete reads the options that create had");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_runtime_options

@@ -8,7 +8,7 @@
 #include "base/data/json.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_runtime_spec {
 namespace {
 
 void edit(oci::ProcessSpec& process) {
@@ -71,4 +71,4 @@ void one(std::string_view input) {
   require(oci::RuntimeSpec::parse(text).dump() == text, "what was written can be read and written again");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_runtime_spec

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_s3_answers {
 
 void one(std::string_view input) {
   server::S3Listing listing;
@@ -17,4 +17,4 @@ void one(std::string_view input) {
   server::parse_s3_time(input);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_s3_answers

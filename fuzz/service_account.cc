@@ -5,7 +5,7 @@
 #include "base/os/file.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_service_account {
 namespace {
 
 constexpr const char* key = R"(-----BEGIN PUBLIC KEY-----
@@ -33,4 +33,4 @@ void one(std::string_view input) {
           "what no key has signed says nothing");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_service_account

@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "node/shared/messages.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_shared_store {
 
 void one(std::string_view input) {
   shared::v1::RealiseAnswer answer;
@@ -17,4 +17,4 @@ void one(std::string_view input) {
     require(again[i].fingerprint() == rows[i].fingerprint(), "a path is what it was");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_shared_store

@@ -8,7 +8,7 @@
 #include "trust/name_tree.h"
 #include "trust/verifier.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_signed_metadata {
 namespace {
 
 using namespace trust;
@@ -98,4 +98,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_signed_metadata

@@ -6,7 +6,7 @@
 #include "fuzz.h"
 #include "nix/content_address.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_store_path {
 
 void one(std::string_view input) {
   std::optional<nix::StorePath> path;
@@ -26,4 +26,4 @@ void one(std::string_view input) {
             "a path that we make is one that we read");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_store_path

@@ -10,7 +10,7 @@
 #include "ticket/model/tokenizer_description.h"
 #include "ticket/model/word_piece.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_tokenizer {
 
 using namespace ticket::model;
 
@@ -80,4 +80,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_tokenizer

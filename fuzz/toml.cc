@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_toml {
 namespace {
 
 constexpr TomlLimits limits{};
@@ -37,4 +37,4 @@ void one(std::string_view input) {
   measure(table, 0);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_toml

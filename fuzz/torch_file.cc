@@ -3,7 +3,7 @@
 
 #include "tensors.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_torch_file {
 
 void one(std::string_view input) {
   ticket::model::TensorMap tensors;
@@ -11,4 +11,4 @@ void one(std::string_view input) {
   require_tensors_within(tensors, input);
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_torch_file

@@ -2,7 +2,7 @@
 #include "base/trace/context.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_traceparent {
 
 void one(std::string_view input) {
   const auto context = trace::parse_traceparent(input);
@@ -13,4 +13,4 @@ void one(std::string_view input) {
           "what is taken is written and read again");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_traceparent

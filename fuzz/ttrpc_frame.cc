@@ -5,7 +5,7 @@
 #include "ttrpc/status.h"
 #include "ttrpc/ttrpc.pb.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_ttrpc_frame {
 namespace {
 
 void read_response(const std::string& payload) {
@@ -48,4 +48,4 @@ void one(std::string_view input) {
   }
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_ttrpc_frame

@@ -2,7 +2,7 @@
 #include "catalog/model.h"
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_version {
 
 void one(std::string_view input) {
   const std::string_view a = take_until(input, '\n');
@@ -19,4 +19,4 @@ void one(std::string_view input) {
     require(catalog::satisfies(a, input) == admitted, "a constraint means one thing");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_version

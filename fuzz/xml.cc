@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-namespace flox::fuzz {
+namespace flox::fuzz::of_xml {
 namespace {
 
 constexpr XmlLimits limits{};
@@ -34,4 +34,4 @@ void one(std::string_view input) {
           "what is escaped is read as it was");
 }
 
-}  // namespace flox::fuzz
+}  // namespace flox::fuzz::of_xml

@@ -17,6 +17,22 @@ die() {
   printf '✘ ERROR: %s\n' "$*" >&2
   exit 1
 }
+# Waits state the seconds that are far more than enough on a quiet machine. They end with what they wait for, so that only a
+# failure takes the time; it may take this many times as long on a machine that is slow, emulated, or has much else to do.
+PATIENCE=${FLOX_TEST_PATIENCE:-6}
+# wait_until SECONDS DESCRIPTION COMMAND…: polls; a failure says what was waited for, and what show_trouble shows, if there is one.
+wait_until() {
+  local limit=$(($1 * PATIENCE)) what=$2 end
+  shift 2
+  end=$((SECONDS + limit))
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $end ] || { ! declare -F show_trouble >/dev/null || show_trouble; die "waited $limit s in vain for $what"; }
+    sleep 0.1
+  done
+}
+# Some tests try thousands of cases, or run others again under another daemon or kernel: a chosen part of it, or with
+# FLOX_TEST_EXHAUSTIVE=1 everything.
+exhaustive() { [ -n "${FLOX_TEST_EXHAUSTIVE:-}" ]; }
 # A TCP port of loopback that nobody listens at now.
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 need_root() { [ "$(id -u)" = 0 ] || die "$(basename "$0") needs root: it installs packages and starts containers. Run it with sudo."; }

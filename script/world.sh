@@ -89,22 +89,11 @@ remove_world() {
   rm -rf --one-file-system "$WORLD"
 }
 
-# wait_until SECONDS DESCRIPTION COMMAND…: polls; a failure says what was waited for.
-wait_until() {
-  local limit=$1 what=$2 end
-  shift 2
-  end=$((SECONDS + limit))
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || { show_trouble; die "waited $limit s in vain for $what"; }
-    sleep 0.1
-  done
-}
-
-# What a person would look at first when something does not come.
+# What a person would look at first when something does not come (wait_until).
 show_trouble() {
   local log pod
-  [ ! -d "$FLOX_KUBE_STATE" ] || { kube ps; for pod in $(kube ps --json | jq -r '.[].name'); do kube describe "$pod" | tail -25; kube logs "$pod" --tail 10; done; } >&2 || true
-  for log in "$WORLD"/logs/*.log "$FLOX_KUBE_STATE"/*.log; do [ -s "$log" ] && { echo "== $log"; tail -8 "$log"; } >&2; done
+  [ ! -d "${FLOX_KUBE_STATE:-}" ] || { kube ps; for pod in $(kube ps --json | jq -r '.[].name'); do kube describe "$pod" | tail -25; kube logs "$pod" --tail 10; done; } >&2 || true
+  for log in "${WORLD:-}"/logs/*.log "${FLOX_KUBE_STATE:-}"/*.log; do [ -s "$log" ] && { echo "== $log"; tail -8 "$log"; } >&2; done
   true
 }
 

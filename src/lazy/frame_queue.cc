@@ -16,12 +16,22 @@ class FrameQueue::Source : public FrameSource, public std::enable_shared_from_th
   void fetch(uint32_t frame, Urgency urgency, Take take) override {
     queue_.push(shared_from_this(), frame, urgency, std::move(take));
   }
+  std::string last_failure() const override {
+    const std::lock_guard lock(mutex_);
+    return last_failure_;
+  }
+  void note_failure(std::string why) {
+    const std::lock_guard lock(mutex_);
+    last_failure_ = std::move(why);
+  }
 
   const std::string name;
   const std::vector<Bring> places;
 
  private:
   FrameQueue& queue_;
+  mutable std::mutex mutex_;
+  std::string last_failure_;
 };
 
 FrameQueue::FrameQueue(unsigned urgent, unsigned any) {
@@ -106,7 +116,9 @@ std::vector<FrameSource::Take> FrameQueue::close(const Work& work) {
 
 void FrameQueue::bring(const std::shared_ptr<Work>& work) {
   const auto warn = [&](const std::exception& error) {
-    log::warning("frame {} of {}: {}", work->frame, work->source->name, to_error(error).what());
+    const std::string why = to_error(error).what();
+    log::warning("frame {} of {}: {}", work->frame, work->source->name, why);
+    work->source->note_failure(why);
   };
   for (const Bring& place : work->source->places) {
     std::string nar;

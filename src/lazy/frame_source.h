@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace flox::lazy {
@@ -22,6 +23,8 @@ class FrameSource {
   // or got an error. Asking again for a frame that is under way, more urgently, is allowed: it is brought
   // once.
   virtual void fetch(uint32_t frame, Urgency urgency, Take take) = 0;
+  // Why the last frame that could not be brought was not; empty: there was none.
+  virtual std::string last_failure() const { return {}; }
 };
 
 }  // namespace flox::lazy

@@ -54,15 +54,38 @@ bool agree(const Fd& device) {
   return (agreed & has_resend) != 0;
 }
 
+// Each of them is an option of the file system's.
+Fd new_mount(const Fd& device) {
+  const Fd context(fsopen("fuse", FSOPEN_CLOEXEC));
+  if (!context) fail_errno(errno, "making a FUSE file system");
+  const auto set = [&](const char* key, const char* value) {
+    const unsigned command = value == nullptr ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+    if (fsconfig(context.get(), command, key, value, 0) != 0)
+      fail_errno(errno, "making a FUSE file system: setting {}", key);
+  };
+  set("fd", std::to_string(device.get()).c_str());
+  set("rootmode", "40555");
+  set("user_id", "0");
+  set("group_id", "0");
+  set("allow_other", nullptr);
+  set("default_permissions", nullptr);
+  set("source", "flox");
+  set("subtype", "flox");
+  set("ro", nullptr);
+  if (fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+    fail_errno(errno, "making a FUSE file system");
+  Fd mount(fsmount(context.get(), FSMOUNT_CLOEXEC,
+                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOATIME));
+  if (!mount) fail_errno(errno, "making a mount of a FUSE file system");
+  return mount;
+}
+
 }  // namespace
 
-FuseMount::FuseMount(std::string directory)
-    : directory_(std::move(directory)), device_(open_file("/dev/fuse", O_RDWR | O_NONBLOCK)) {
-  const std::string options =
-      fmt::format("fd={},rootmode=40555,user_id=0,group_id=0,allow_other,default_permissions", device_.get());
-  if (mount("flox", directory_.c_str(), "fuse.flox", MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOATIME,
-            options.c_str()) != 0)
-    fail_errno(errno, "mounting a FUSE file system at {}", directory_);
+FuseMount::FuseMount(const std::string& directory)
+    : device_(open_file("/dev/fuse", O_RDWR | O_NONBLOCK)), mount_(new_mount(device_)) {
+  if (move_mount(mount_.get(), "", AT_FDCWD, directory.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    fail_errno(errno, "mounting a FUSE file system at {}", directory);
   try {
     can_resend_ = agree(device_);
   } catch (...) {
@@ -71,6 +94,7 @@ FuseMount::FuseMount(std::string directory)
   }
 }
 
-void FuseMount::end() noexcept { umount2(directory_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW); }
+// By its descriptor: at its place there may be another mount by now.
+void FuseMount::end() noexcept { umount2(fmt::format("/proc/self/fd/{}", mount_.get()).c_str(), MNT_DETACH); }
 
 }  // namespace flox::lazy

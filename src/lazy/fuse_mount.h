@@ -24,7 +24,7 @@ class FuseMount {
  public:
   // Mounts at an existing directory and answers the kernel's first request. Throws Error. Needs
   // CAP_SYS_ADMIN.
-  explicit FuseMount(std::string directory);
+  explicit FuseMount(const std::string& directory);
   ~FuseMount() { end(); }
   FuseMount(const FuseMount&) = delete;
   FuseMount& operator=(const FuseMount&) = delete;
@@ -37,8 +37,8 @@ class FuseMount {
  private:
   void end() noexcept;
 
-  const std::string directory_;
   Fd device_;
+  const Fd mount_;
   bool can_resend_ = false;
 };
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -216,6 +217,30 @@ void FuseSession::State::names(const fuse_in_header& header, const fuse_read_in&
   answer(header.unique, 0, body);
 }
 
+namespace {
+
+// Counts a read that waits.
+class Waits {
+ public:
+  explicit Waits(std::shared_ptr<ReadCounts> counts) : counts_(std::move(counts)) {}
+  void end(int error) const {
+    const auto took = std::chrono::steady_clock::now() - begun_;
+    // What is there is answered in the request's own call.
+    if (took > std::chrono::microseconds(100)) {
+      ++counts_->waited;
+      counts_->waited_micros +=
+          static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    }
+    if (error != 0) ++counts_->failed;
+  }
+
+ private:
+  std::shared_ptr<ReadCounts> counts_;
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
 void FuseSession::State::read(const fuse_in_header& header, const fuse_read_in& request) const {
   const Found found = find(header.nodeid);
   if (!found) return answer(header.unique, ESTALE);
@@ -225,7 +250,8 @@ void FuseSession::State::read(const fuse_in_header& header, const fuse_read_in& 
   const uint32_t file = found.node->file;
   found.path->contents->want(file, request.offset, length,
                              [weak = weak_from_this(), path = found.path, file, unique = header.unique,
-                              offset = request.offset, length](int error) {
+                              offset = request.offset, length, waits = Waits(found.path->counts)](int error) {
+                               waits.end(error);
                                // The session has ended, and with it the mount.
                                const auto state = weak.lock();
                                if (state == nullptr) return;
@@ -239,7 +265,10 @@ void FuseSession::State::read(const fuse_in_header& header, const fuse_read_in& 
                                  log::error("{}: {}", path->name, to_error(problem).what());
                                }
                                // Fewer: the file on the disk was damaged. Never answered with zeros.
-                               if (got < length) return state->answer(unique, EIO);
+                               if (got < length) {
+                                 ++path->counts->failed;
+                                 return state->answer(unique, EIO);
+                               }
                                state->answer(unique, 0, {buffer.data(), got});
                              });
 }

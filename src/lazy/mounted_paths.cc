@@ -16,6 +16,14 @@ void MountedPaths::add(MountedPath path) {
   slots_.emplace(slot, std::make_shared<const MountedPath>(std::move(path)));
 }
 
+void MountedPaths::remove(uint32_t slot) {
+  const std::unique_lock lock(mutex_);
+  const auto found = slots_.find(slot);
+  if (found == slots_.end()) return;
+  names_.erase(found->second->name);
+  slots_.erase(found);
+}
+
 std::shared_ptr<const MountedPath> MountedPaths::by_slot(uint32_t slot) const {
   const std::shared_lock lock(mutex_);
   const auto found = slots_.find(slot);

@@ -1,6 +1,7 @@
 // The store paths that one mount shows.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -14,11 +15,19 @@
 
 namespace flox::lazy {
 
+// What readers of a path have met, since this process began.
+struct ReadCounts {
+  std::atomic<uint64_t> waited{0};         // reads of bytes that were not there
+  std::atomic<uint64_t> waited_micros{0};  // together
+  std::atomic<uint64_t> failed{0};         // reads that ended with an error
+};
+
 struct MountedPath {
-  std::string name;  // of the store path, without the store's directory
+  std::string name;  // in the mount
   uint32_t slot = 0;
   std::shared_ptr<const PathTree> tree;
   std::shared_ptr<Contents> contents;
+  std::shared_ptr<ReadCounts> counts = std::make_shared<ReadCounts>();
 };
 
 // Thread-safe. The kernel knows a node by (slot << 32 | number), the mount's own directory by 1. A slot is
@@ -28,6 +37,9 @@ class MountedPaths {
  public:
   // Throws Error(conflict) if the name or the slot, which is 1 or more, is taken.
   void add(MountedPath path);
+  // It is not found any more, neither by its name nor by a number that the kernel knows; unknown is fine.
+  // What is being read of it ends as if it was there.
+  void remove(uint32_t slot);
 
   std::shared_ptr<const MountedPath> by_slot(uint32_t slot) const;
   std::shared_ptr<const MountedPath> by_name(std::string_view name) const;

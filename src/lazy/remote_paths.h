@@ -33,7 +33,7 @@ struct RemotePath {
 class RemotePaths {
  public:
   // Questions that are answered at the same time.
-  static constexpr unsigned at_once = 4;
+  static constexpr unsigned at_once = 8;
   // URLs of caches (CacheUrl), asked in this order.
   RemotePaths(std::vector<std::string> caches, nix::TrustedKeys keys, IsolationPolicy policy);
 

@@ -43,6 +43,7 @@ SparsePath::SparsePath(Directory directory, Fd chunk_file, std::shared_ptr<const
     const auto& node = index_->nodes[number];
     if (!node.is_file()) continue;
     file_nodes_.push_back(number);
+    bytes_ += node.size;
     chunk_nodes_.insert(chunk_nodes_.end(), node.chunk_count, number);
   }
   for (uint32_t chunk = 0; chunk < index_->chunks.size(); ++chunk)
@@ -51,14 +52,58 @@ SparsePath::SparsePath(Directory directory, Fd chunk_file, std::shared_ptr<const
     frame_chunks_.push_back(static_cast<uint32_t>(index_->chunks.size()));
 }
 
-Fd SparsePath::open_node(uint32_t node) const { return directory_.open(place_of(*index_, node), O_RDONLY); }
+std::shared_ptr<const SparsePath::Whole> SparsePath::whole() const {
+  const std::lock_guard lock(mutex_);
+  return whole_;
+}
+
+Fd SparsePath::open_node(uint32_t node) const {
+  const auto in_store = [&](const Whole& whole) {
+    const std::string below = index_->path_of(node);
+    return whole.store.open(below.empty() ? whole.name : fmt::format("{}/{}", whole.name, below), O_RDONLY);
+  };
+  if (const auto whole = this->whole()) return in_store(*whole);
+  try {
+    return directory_.open(place_of(*index_, node), O_RDONLY);
+  } catch (const Error&) {
+    // It has become whole since this was asked.
+    if (const auto whole = this->whole()) return in_store(*whole);
+    throw;
+  }
+}
+
+void SparsePath::use_store(Directory store, std::string name) {
+  {
+    const std::lock_guard lock(mutex_);
+    whole_ = std::make_shared<const Whole>(Whole{std::move(store), std::move(name)});
+    failed_.clear();
+  }
+  const std::lock_guard lock(making_);
+  directory_.remove(tree_name);
+  directory_.remove(new_name);
+}
+
+uint64_t SparsePath::bytes_here() const {
+  if (whole()) return bytes_;
+  uint64_t sum = 0;
+  for (size_t chunk = 0; chunk < index_->chunks.size(); ++chunk)
+    if (chunks_.has(chunk)) sum += index_->chunks[chunk].size;
+  return sum;
+}
+
+std::vector<uint32_t> SparsePath::failed_frames() const {
+  const std::lock_guard lock(mutex_);
+  return {failed_.begin(), failed_.end()};
+}
 
 // Names were checked when the index was parsed, and nothing is followed. What has lost bytes on the disk,
-// because somebody removed or cut it, is never made anew: its holes would be taken for what had come.
+// because somebody removed or cut it, is never made anew: its holes would be taken for what had come. Nothing
+// if a store has all by now.
 Fd SparsePath::open_to_write(uint32_t number) {
   const store::NarIndex::Node& node = index_->nodes[number];
   const std::string place = place_of(*index_, number);
   const std::lock_guard lock(making_);
+  if (whole()) return {};
   const auto status = directory_.status(place);
   if (status && static_cast<uint64_t>(status->st_size) == node.size) return directory_.open(place, O_WRONLY);
   for (uint32_t chunk = node.first_chunk; chunk < node.first_chunk + node.chunk_count; ++chunk)
@@ -81,6 +126,7 @@ bool SparsePath::has_frame(uint32_t frame) const {
 }
 
 void SparsePath::want(uint32_t file, uint64_t offset, uint64_t length, Done done) {
+  if (whole()) return done(0);
   const auto& node = index_->nodes[file_nodes_.at(file)];
   const uint64_t begin = node.nar_offset + offset;
   const uint64_t end = node.nar_offset + std::min(node.size, offset + length);
@@ -103,7 +149,7 @@ void SparsePath::want(uint32_t file, uint64_t offset, uint64_t length, Done done
 }
 
 void SparsePath::want_frame(uint32_t frame, Done done) {
-  if (has_frame(frame)) return done(0);
+  if (whole() || has_frame(frame)) return done(0);
   fetch({frame}, FrameSource::Urgency::later, std::move(done));
 }
 
@@ -142,6 +188,7 @@ bool SparsePath::take(uint32_t frame, std::string_view nar, int& error) {
       if (chunk_nodes_[chunk] != open_now) {
         open_now = chunk_nodes_[chunk];
         file = open_to_write(open_now);
+        if (!file) return true;
         place_now = place_of(*index_, open_now);
       }
       const uint64_t at = index_->chunks[chunk].nar_offset - index_->nodes[open_now].nar_offset;
@@ -159,6 +206,11 @@ void SparsePath::finish(uint32_t frame, int error) {
   std::vector<std::shared_ptr<Waiter>> ready;
   {
     const std::lock_guard lock(mutex_);
+    if (whole_ != nullptr) error = 0;
+    if (error == 0)
+      failed_.erase(frame);
+    else
+      failed_.insert(frame);
     const auto found = under_way_.find(frame);
     if (found == under_way_.end()) return;
     for (auto& waiter : found->second) {

@@ -4,10 +4,14 @@
 //                       full sizes with holes; if the path is a file, that file
 //   DIRECTORY/new       a file that has no place in the tree yet
 //   DIRECTORY/chunks    which chunks are there (chunk_set.h)
+//
+// Once a store has all of the path, it is read from there, and DIRECTORY's files go.
 #pragma once
 
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -34,7 +38,20 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
   void want_frame(uint32_t frame, Done done);
   const store::NarIndex& index() const noexcept { return *index_; }
 
+  // From now on all is read in `store`, which has the path under `name`, verified; what came is removed.
+  void use_store(Directory store, std::string name);
+  // Bytes of files that are here now, and of all.
+  uint64_t bytes_here() const;
+  uint64_t bytes() const noexcept { return bytes_; }
+  // Frames for which somebody waited in vain and that have not come since.
+  std::vector<uint32_t> failed_frames() const;
+  std::string last_failure() const { return source_->last_failure(); }
+
  private:
+  struct Whole {
+    Directory store;
+    std::string name;
+  };
   struct Waiter {
     size_t frames = 0;  // that have not come yet
     int error = 0;
@@ -47,6 +64,7 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
   // Verifies and writes the chunks of a frame. False if one is not what the index says.
   bool take(uint32_t frame, std::string_view nar, int& error);
   void finish(uint32_t frame, int error);
+  std::shared_ptr<const Whole> whole() const;
   Fd open_node(uint32_t node) const;
   Fd open_to_write(uint32_t node);
 
@@ -56,9 +74,12 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
   std::vector<uint32_t> file_nodes_;    // of each regular file, in the NAR's order
   std::vector<uint32_t> chunk_nodes_;   // the node of each chunk
   std::vector<uint32_t> frame_chunks_;  // the first chunk of each frame, and the number of all
+  uint64_t bytes_ = 0;
   ChunkSet chunks_;
   std::mutex making_;  // files
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Whole> whole_;                                            // null: it is on its way
+  std::set<uint32_t> failed_;                                                     // frames
   std::unordered_map<uint32_t, std::vector<std::shared_ptr<Waiter>>> under_way_;  // by frame
 };
 

@@ -190,6 +190,50 @@ TEST(SparsePathTest, WhatSomebodyRemovedOrCutIsAnErrorAndNeverZeros) {
   }
 }
 
+TEST(SparsePathTest, OnceAStoreHasItAllIsReadThereAndWhatCameIsRemoved) {
+  Sample sample;
+  TempDir dir;
+  FrameQueue queue(1, 1);
+  std::atomic<int> brought = 0;
+  const auto path =
+      SparsePath::open(Directory(dir.path()), sample.index, queue.source("x", {[&](uint32_t frame) {
+                                                                           ++brought;
+                                                                           return sample.frame(frame);
+                                                                         }}));
+  const uint32_t big = sample.file("share/big");
+  EXPECT_EQ(await(*path, big, 4'990'000, 100), 0);
+  EXPECT_GT(path->bytes_here(), 0u);
+  EXPECT_LT(path->bytes_here(), path->bytes());
+  EXPECT_EQ(path->bytes(), sample.big.size() + sample.small.size());
+  path->use_store(Directory(sample.dir.path()), "tree");
+  EXPECT_FALSE(fs::exists(dir.path() / "tree"));
+  EXPECT_EQ(path->bytes_here(), path->bytes());
+  EXPECT_EQ(await(*path, big, 0, sample.big.size()), 0);
+  EXPECT_EQ(bytes(*path, big, 0, sample.big.size()), sample.big);
+  EXPECT_EQ(brought, 1);
+  fs::resize_file(sample.dir.path() / "tree/share/big", 10);
+  EXPECT_EQ(bytes(*path, big, 0, 100), "");
+}
+
+TEST(SparsePathTest, KnowsWhatCouldNotBeReadUntilItCame) {
+  Sample sample;
+  TempDir dir;
+  FrameQueue queue(1, 1);
+  std::atomic<bool> is_down = true;
+  const auto path = SparsePath::open(Directory(dir.path()), sample.index,
+                                     queue.source("x", {[&](uint32_t frame) {
+                                                    if (is_down) fail(ErrorKind::unavailable, "it is down");
+                                                    return sample.frame(frame);
+                                                  }}));
+  const uint32_t big = sample.file("share/big");
+  EXPECT_EQ(await(*path, big, 0, 100), EIO);
+  ASSERT_FALSE(path->failed_frames().empty());
+  EXPECT_EQ(path->last_failure(), "it is down");
+  is_down = false;
+  EXPECT_EQ(await(*path, big, 0, sample.big.size()), 0);
+  EXPECT_TRUE(path->failed_frames().empty());
+}
+
 TEST(SparsePathTest, ASetThatIsTooLargeIsRefused) {
   Sample sample;
   TempDir dir;

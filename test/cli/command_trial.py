@@ -24,15 +24,15 @@ class Failure(Exception):
 
 def copy(source, target):
     subprocess.run(["rm", "-rf", target], check=True)
-    subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)
+    subprocess.run(["cp", "-a", "--sparse=always", "--reflink=auto", source, target], check=True)
 
 
 class World:
-    def __init__(self, directory, at_call):
-        self.directory, self.at_call = directory, at_call
+    # `places`: what else stands in braces in a case's words, beside those of Trial.command().
+    def __init__(self, directory, at_call, places=None):
+        self.directory, self.at_call, self.places = directory, at_call, dict(places or {})
         self.now, self.served = os.path.join(directory, "now"), os.path.join(directory, "served")
         self.server = self.port = None
-        self.large = self.far = self.token = None  # store paths and a token's name that a case's setup has made
         os.makedirs(self.now)
         os.makedirs(self.served)
 
@@ -165,6 +165,7 @@ class Case:
     may      names (regular expression) that differ from run to run: in them a part is random
     turns_back  run again, it takes back what it has done, or does it once more
     damaged  the store is damaged before
+    says     what an error of the disk may be instead (regular expression): another program, which does not always say it
     stays    processes (regular expression) that the command leaves on purpose
     without  what is not tried: killed, without_room, beside
     points   how many points are tried, in place of POINTS
@@ -172,10 +173,11 @@ class Case:
     """
 
     def __init__(self, command, words, *, setup=None, state=None, beside=None, already=None, remote=False, may=None, cwd="project",
-                 whole=None, between=False, damaged=False, turns_back=False, stays=None, without=(), points=None):
+                 whole=None, between=False, damaged=False, turns_back=False, says=None, stays=None, without=(), points=None):
         self.command, self.words, self.setup, self.state, self.beside = command, words, setup, state, beside or words
         self.already, self.remote, self.may, self.cwd, self.whole, self.between = already, remote, may, cwd, whole, between
-        self.damaged, self.turns_back, self.stays, self.without, self.points = damaged, turns_back, stays, without, points
+        self.damaged, self.turns_back, self.says, self.stays = damaged, turns_back, says, stays
+        self.without, self.points = without, points
 
 
 # What of the names in a tree is made anew each time (nothing: it does not count), or is what a garbage collection removes.
@@ -222,11 +224,22 @@ class Trial:
         return self.case.state(self.world)
 
     def command(self, words=None):
-        values = {"now": self.world.now, "catalog": f"http://127.0.0.1:{self.world.port}", "large": self.world.large, "far": self.world.far, "token": self.world.token}
-        return ["flox", *(re.sub(r"\{(now|catalog|large|far|token)\}", lambda found: values[found[1]], word) for word in words or self.case.words)]
+        values = self.world.places | {"now": self.world.now, "catalog": f"http://127.0.0.1:{self.world.port}"}
+        return ["flox", *(re.sub(r"\{(\w+)\}", lambda found: values[found[1]], word) for word in words or self.case.words)]
 
+    # What happens at the call of that number, or at the last one of a run that makes fewer: of threads and of what a command waits
+    # for it depends how many there are.
     def at(self, action, number, **extra):
-        code, said = self.world.run(self.command(), cwd=self.case.cwd, before=[self.world.at_call, self.report, action, str(number)], extra=extra)
+        while True:
+            code, said, told = self.at_once(action, number, **extra)
+            if number == 0 or "hit" in told:
+                return code, said, told
+            number = min(int(told["calls"]), number - 1)
+            self.restore()
+
+    def at_once(self, action, number, **extra):
+        before = [self.world.at_call, self.report, action, str(number)]
+        code, said = self.world.run(self.command(), cwd=self.case.cwd, before=before, extra=extra | {"LEFT_WAIT": "60"})
         lines = [line.rstrip("\n").split(" ", 1) for line in open(self.report, errors="replace")]
         told = {line[0]: line[1] if len(line) > 1 else "" for line in lines}
         left = [line[1] for line in lines if line[0] == "left" and not (self.case.stays and re.search(self.case.stays, line[1]))]
@@ -332,7 +345,8 @@ class Trial:
                         self.fail(what, f"it says that it has succeeded: {difference(self.state(), self.after)}\nIt said: {said}")
                 else:
                     self.ended += 1
-                    if "ERROR" not in said or not re.search("No space left on device|Input/output error|disk is full|disk I/O error", said):
+                    wrong = "No space left on device|Input/output error|disk is full|disk I/O error" + (f"|{self.case.says}" if self.case.says else "")
+                    if "ERROR" not in said or not re.search(wrong, said):
                         self.fail(what, f"it does not say what is wrong (exit code {code}): {said}")
                 self.check(what, said)
 

@@ -4,7 +4,8 @@ looks at the others whether they change nothing.
 
   every_command.py AT_CALL DIRECTORY [COMMAND…]   only these commands, as "config" or "store gc"
 
-POINTS=3 points of each command are tried, spread over all; POINTS=0 tries all of them."""
+DIRECTORY/test.sources names a repository of Debian packages (every_command.sh). Three points of each command are tried, spread
+over all; FLOX_TEST_EXHAUSTIVE=1 tries all of them."""
 import os
 import queue
 import re
@@ -15,6 +16,7 @@ import time
 import traceback
 
 from command_trial import Failure, Trial, World
+from import_sources import ImportSources
 from reading_commands import run_reading
 from writing_commands import ELSEWHERE, cases, make_base
 
@@ -32,7 +34,7 @@ def declared():
         inside = False
         for line in help_text.splitlines():
             inside = line == "Subcommands:" or (inside and line.startswith(" "))
-            if inside and (name := re.match(r"  ([a-z][a-z-]*)", line)) and words != ["kube"]:
+            if inside and (name := re.match(r"  ([a-z][a-z-]*)", line)) and [*words, name[1]] != ["kube"]:  # another program
                 look([*words, name[1]])
 
     look([])
@@ -57,7 +59,7 @@ def check_list(all_cases, commands):
 
 def main():
     at_call, directory, only = sys.argv[1], sys.argv[2], sys.argv[3:]
-    points = int(os.environ.get("POINTS", "3"))
+    points = 0 if os.environ.get("FLOX_TEST_EXHAUSTIVE") == "1" else 3
     all_cases = cases()
     commands = declared()
     check_list(all_cases, commands)
@@ -100,6 +102,7 @@ def main():
         finally:
             worlds[number].stop_catalog()
 
+    sources = ImportSources(directory)
     if not only:
         world = World(os.path.join(directory, "reading"), at_call)
         make_base(world)
@@ -107,12 +110,13 @@ def main():
         print(f"{'✘' if complaints else '✔'} commands that change nothing: {runs} runs", *complaints, sep="\n  ", flush=True)
         failures += complaints
 
-    worlds = [World(os.path.join(directory, str(number)), at_call) for number in range(int(os.environ.get("WORKERS", "2")))]
+    worlds = [World(os.path.join(directory, str(number)), at_call, sources.places) for number in range(int(os.environ.get("WORKERS", "2")))]
     workers = [threading.Thread(target=guarded, args=(number,)) for number in range(len(worlds))]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
+    sources.end()
     print(f"{total['runs']} runs, of which {total['ended']} were ended by what was done to them")
     if not failures and total["ended"] * 3 < total["runs"]:
         failures.append("too few runs were ended")

@@ -134,7 +134,7 @@ def pulled_and_outdated(world):
 
 
 def large_path(world):
-    world.large = add_package(world, "large", "1.0", many=40)
+    world.places["large"] = add_package(world, "large", "1.0", many=40)
 
 
 def source_tree(world):
@@ -152,7 +152,7 @@ def other_store(world):
     # By xz, which cannot be indexed: "flox store index" has something to do.
     world.flox("store", "copy", "--to", "file://" + world.path("cache"), "--compression", "xz", "--key", world.path("keys/web-1"), path, extra=environment)
     shutil.rmtree(world.path("packages/far"))
-    world.far = path
+    world.places["far"] = path
 
 
 def garbage(world):
@@ -240,6 +240,17 @@ def cases():
         Case("import nix", ["import", "nix", "{far}", "--from", "file://{now}/cache", "--no-smoke-run", "--quiet"], setup=other_store, state=valid_paths),
         Case("import lock", ["import", "lock", "../imported.lock", "--from", "{catalog}/cache", "--no-smoke-run", "--quiet"], setup=foreign_lock,
              state=valid_paths),
+        # Of several store paths. Each begins with the lists of Debian's packages; what else it needs of Debian, an interpreter, is there.
+        Case("import deb", ["import", "deb", "greet", *IMPORT], state=valid_paths, between=True, says=APT),
+        Case("import pypi", ["import", "pypi", "app==1.0", "--index", "{pypi}", *IMPORT], setup=debian_package("python3"), state=valid_paths,
+             between=True, says=APT),
+        Case("import npm", ["import", "npm", "app@1.0.0", "--registry", "{npm}", *IMPORT], setup=debian_package("nodejs"), state=valid_paths,
+             between=True, says=APT),
+        Case("build", ["build", "--quiet"], setup=project, state=built, whole=result_is_whole),
+        Case("containerize", ["containerize", "--tools", "{tools}", "-f", "{now}/web.tar"], setup=both(installed("hello"), image_tools),
+             state=files("web.tar")),
+        Case("node images", ["node", "images", "--output", "{now}/images.tar", "--pause", "{now}/pause"], state=files("images.tar"),
+             setup=lambda world: world.write("pause", "a program\n")),
         # The user's own files.
         Case("config", ["config", "--set", "owner", "new"], setup=configured, state=files("home/.config/flox/config.toml"),
              beside=["config", "--set", "catalog_token_file", "/token"]),
@@ -277,6 +288,39 @@ def cases():
     ]
 
 
+IMPORT = ["--apt-sources", "{debian}", "--no-smoke-run", "--quiet"]
+APT = "lists cannot be fetched|cannot be downloaded"
+
+
+def debian_package(name):
+    return lambda world: world.flox("import", "deb", name, "--apt-sources", world.places["debian"], "--no-smoke-run", "--quiet")
+
+
+def project(world):
+    write_manifest('schema-version = "1.10.0"\n[build.tool]\nversion.file = "VERSION"\n'
+                   'command = "mkdir -p $out/bin; cp VERSION $out/; install VERSION $out/bin/tool"\n')(world)
+    world.write("project/VERSION", "1.0\n")
+    world.flox("build", "--quiet")
+    world.write("project/VERSION", "1.1\n")
+
+
+def built(world):
+    """The last of what a build leaves."""
+    result = read_json(world.path("project/result-tool.json"))
+    return {"version": result and result["version"]}
+
+
+def result_is_whole(world):
+    assert read(world.path("root" + os.readlink(world.path("project/result-tool"))[len(world.path("root")):], "VERSION")) in ("1.0\n", "1.1\n")
+
+
+def image_tools(world):
+    for name in ("flox", "sh"):
+        world.write(f"packages/tools/bin/{name}", name)
+    world.places["tools"] = world.flox("store", "add", "--name", "tools", world.path("packages/tools")).strip()
+    shutil.rmtree(world.path("packages/tools"))
+
+
 def edited_by_hand(world):
     write_manifest(NEW_MANIFEST)(world)
 
@@ -302,11 +346,11 @@ def new_key(world):
 
 
 def copied(world):
-    return {"there": os.path.exists(world.path("cache", world.large[11:43] + ".narinfo"))}
+    return {"there": os.path.exists(world.path("cache", world.places["large"][11:43] + ".narinfo"))}
 
 
 def indexed(world):
-    text = read(world.path("cache", world.far[11:43] + ".narinfo"))
+    text = read(world.path("cache", world.places["far"][11:43] + ".narinfo"))
     return {"indexed": "zst" in (text or ""), "there": text is not None}
 
 
@@ -315,13 +359,13 @@ def hard_links(world):
 
 
 def signatures(world):
-    return {"info": json.loads(world.flox("store", "info", "--json", world.large))}
+    return {"info": json.loads(world.flox("store", "info", "--json", world.places["large"]))}
 
 
 def damaged(world):
     other_store(world)
-    world.flox("store", "realise", "--cache", "file://" + world.path("cache"), world.far)
-    file = world.path("root" + world.far, "bin/far")
+    world.flox("store", "realise", "--cache", "file://" + world.path("cache"), world.places["far"])
+    file = world.path("root" + world.places["far"], "bin/far")
     os.chmod(file, 0o644)
     with open(file, "a") as opened:
         opened.write("damage")
@@ -329,13 +373,13 @@ def damaged(world):
 
 
 def damage(world):
-    return {"file": world.tree("root" + world.far).get("root" + world.far + "/bin/far")}
+    return {"file": world.tree("root" + world.places["far"]).get("root" + world.places["far"] + "/bin/far")}
 
 
 def with_token(world):
     owned(world)
     world.flox("auth", "token", "create", "--scope", "read", "--owner", "acme")
-    world.token = json.loads(world.get("/api/v1/auth/tokens"))["items"][0]["id"]
+    world.places["token"] = json.loads(world.get("/api/v1/auth/tokens"))["items"][0]["id"]
 
 
 def has_token(world):
@@ -361,11 +405,11 @@ def member(world):
 
 def orphan(world):
     large_path(world)
-    world.flox("store", "copy", "--to", f"http://127.0.0.1:{world.port}/cache?token-file={world.path('keys/token')}", "--key", world.path("keys/web-1"), world.large)
+    world.flox("store", "copy", "--to", f"http://127.0.0.1:{world.port}/cache?token-file={world.path('keys/token')}", "--key", world.path("keys/web-1"), world.places["large"])
 
 
 def orphan_is_there(world):
-    return {"orphan": world.get(f"/cache/{world.large[11:43]}.narinfo") is not None}
+    return {"orphan": world.get(f"/cache/{world.places['large'][11:43]}.narinfo") is not None}
 
 
 def keeps_one(world):
@@ -374,20 +418,14 @@ def keeps_one(world):
 
 # The others: which test ends them, or why nobody does.
 ELSEWHERE = {
-    "build": ("test/cli/killed.sh", "killed there at points, and two at once; one with its tools takes a minute"),
     "catalog serve": ("test/cli/catalog_serve.sh", "a server, which is killed there at each step of its beginning"),
-    "containerize": (None, "one archive, which has no name until it is whole (base/os/unfinished_file.h); its tools take long to make"),
-    "import deb": (None, "the store paths are added as 'import nix' adds them; Debian's packages take long to fetch"),
-    "import npm": (None, "as import deb"),
-    "import pypi": (None, "as import deb"),
     "kube": ("test/kube/failures.sh", "another program, flox-kube"),
     "node bundle": (None, "one archive of much that takes long to make"),
-    "node images": (None, "one archive of stub images, which is made anew"),
     "node install": ("test/node/failed_install.sh", "needs a node"),
     "node label": (None, "one call of kubectl"),
     "node on-host": (None, "whatever the command is that it runs"),
     "node prefetch": ("test/node/prefetch.sh", "floxd does it, which is killed there"),
-    "node runtime": (None, "as import deb"),
+    "node runtime": (None, "of this machine's own programs; its store paths are made as those of 'import deb'"),
     "node uninstall": (None, "needs a node"),
     "node unpack": (None, "needs the image of a node"),
     "services restart": ("test/cli/services.sh", "the keeper does it, which is killed there"),

@@ -7,12 +7,11 @@ if [ -z "${FLOX_WORLD_ENTERED:-}" ]; then
   if ! on_v2 && [ -z "${FLOX_TEST_IN_MACHINE:-}" ]; then
     need_featured_kubernetes
     "$PROJECT/script/vm" --check || exit $?
-    FLOX_TEST_IN_MACHINE=1 exec "$PROJECT/script/vm" --limit 3000 --memory 4096 "$(realpath "$0")" "$@"
+    FLOX_TEST_IN_MACHINE=1 FLOX_TEST_PATIENCE=40 exec "$PROJECT/script/vm" --limit 3000 --memory 4096 "$(realpath "$0")" "$@"
   fi
   on_v2 || die "the virtual machine has no cgroup v2"
   need_featured_kubernetes
 fi
-[ -z "${FLOX_TEST_IN_MACHINE:-}" ] || CASE_LIMIT=600
 enter_world "$@"
 
 # Swap, if the machine has none.
@@ -22,10 +21,6 @@ if [ "$(wc -l </proc/swaps)" -lt 2 ] && [ -n "${FLOX_TEST_IN_MACHINE:-}" ]; then
   mkswap /dev/zram0 >/dev/null
   swapon /dev/zram0
 fi
-
-# wait_until of tests that do not know how slow the machine is.
-[ -z "${FLOX_TEST_IN_MACHINE:-}" ] || eval "patient_$(declare -f wait_until)"
-[ -z "${FLOX_TEST_IN_MACHINE:-}" ] || wait_until() { patient_wait_until $(($1 * 20)) "${@:2}"; }
 
 MANIFESTS=$WORLD/node-1/manifests
 # The support's functions, without an API server. A static pod's name ends in that of its node.

@@ -17,7 +17,7 @@ CASE_LIMIT=${CASE_LIMIT:-90}  # seconds that one thing may take
 apply() { sed "s|{image}|$IMAGE|g; s|{node}|$NODE_DIR|g" | kubectl apply -n "$NS" -f - >/dev/null; }
 of() { kubectl get -n "$NS" pod "$1" -o "jsonpath=$2"; }
 wait_for() {
-  local what=$1 end=$((SECONDS + CASE_LIMIT))
+  local what=$1 end=$((SECONDS + CASE_LIMIT * PATIENCE))
   shift
   until "$@" >/dev/null 2>&1; do
     [ $SECONDS -lt $end ] || { show_case; die "waited $CASE_LIMIT s in vain for $what"; }

@@ -41,7 +41,7 @@ use_pod() { pod=$(crictl pods -q --no-trunc --name "^$1\$") POD_FILE=$WORLD/$1.p
 # start_in_pod NAME COMMAND [JQ-FILTER]: $id is a container of $pod that runs the command in a shell; the filter changes its config.
 # While its packages are being fetched it is tried again, as a kubelet does; with ONCE=1 that is a failure.
 start_in_pod() {
-  local end=$((SECONDS + 120))
+  local end=$((SECONDS + 120 * PATIENCE))
   jq -n --arg name "$1" --arg command "$2" '{metadata: {name: $name}, image: {image: "flox.test/box:1"}, log_path: "\($name).log",
     command: ["sh", "-c", $command]}' | jq "${3:-.}" >"$WORLD/$1.container.json"
   until id=$(crictl create "$pod" "$WORLD/$1.container.json" "$POD_FILE" 2>"$WORLD/$1.error"); do

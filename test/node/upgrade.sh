@@ -25,7 +25,7 @@ keep_starting() {
   for ((n = 1; ; n++)); do
     [ ! -e "$WORLD/enough" ] || return 0
     if ids=$(start_pod "load$n" 2>&1); then
-      end=$((SECONDS + 60))
+      end=$((SECONDS + 60 * PATIENCE))
       until pod_says "load$n" "hello 1.0" 2>/dev/null || [ $SECONDS -ge $end ]; do sleep 0.1; done
     fi
     if pod_says "load$n" "hello 1.0" 2>/dev/null; then echo "load$n" >>"$WORLD/started"; else echo "load$n: $ids" >>"$WORLD/failed"; fi

@@ -4,27 +4,12 @@
 . "$(dirname "$0")/../../script/lib.sh"
 . "$(dirname "$0")/support.sh"
 command -v apt-ftparchive >/dev/null || skip "needs apt-ftparchive (apt-utils)"
-export XDG_CACHE_HOME=$WORK/cache GNUPGHOME=$WORK/gnupg
-mkdir -m 700 "$GNUPGHOME"
-mkdir -p "$WORK/repository/pool"
-ARCH=$(dpkg --print-architecture)
+export XDG_CACHE_HOME=$WORK/cache
+. "$(dirname "$0")/debian_repository.sh"
 
-# deb NAME VERSION CONTROL-LINES: packs $WORK/tree, which it leaves empty.
-deb() {
-  mkdir -p "$WORK/tree/DEBIAN"
-  printf 'Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: a <a@example.org>\nDescription: test\n%s' "$1" "$2" "$ARCH" "${3:-}" >"$WORK/tree/DEBIAN/control"
-  dpkg-deb --root-owner-group -b "$WORK/tree" "$WORK/repository/pool/$1_${2/:/%3a}_$ARCH.deb" >/dev/null
-  rm -rf "$WORK/tree"
-}
-# repository: signs what is in the pool.
+# repository [NAME]: signs what is in the pool.
 repository() {
-  (
-    cd "$WORK/repository"
-    rm -f Packages Release InRelease
-    apt-ftparchive packages pool >Packages
-    apt-ftparchive -o APT::FTPArchive::Release::Suite=test release . >"$WORK/Release"
-    gpg --quiet --batch --yes --local-user "${1:-good}@example.org" --clearsign -o InRelease "$WORK/Release"
-  )
+  sign_repository "$@"
   rm -rf "$XDG_CACHE_HOME/flox/debs"/apt-*  # lists of before are used for an hour
 }
 import() { "$FLOX" --root "$ROOT" import deb --apt-sources "$WORK/test.sources" "$@"; }
@@ -36,16 +21,8 @@ import_refused() {
   expect_contains "$(cat "$WORK/out")" "$text"
 }
 FLOX=$(command -v "$FLOX")
-for name in good other; do
-  gpg --quiet --batch --passphrase '' --quick-generate-key "$name@example.org" ed25519 sign never 2>/dev/null
-  gpg --export "$name@example.org" >"$WORK/$name.gpg"
-done
-cat >"$WORK/test.sources" <<S
-Types: deb
-URIs: file:$WORK/repository
-Suites: ./
-Signed-By: $WORK/good.gpg
-S
+repository_key good
+repository_key other
 
 say() {  # say NAME TEXT: a script in the tree
   mkdir -p "$WORK/tree/usr/bin"

@@ -31,6 +31,15 @@ head -c 8M /dev/urandom >"$dir/large"
 large=nar/$(base32_hash "$dir/large").nar
 equal "$(put "$large" "$dir/large")" 201
 curl -fs "$url/cache/$large" | cmp - "$dir/large"
+# A client that reads slowly fills the socket in the middle of a record; its connection goes on. Others do not wait for it, and one that
+# goes away harms nobody.
+curl -fs --limit-rate 4M -o "$dir/slow" "$url/cache/$large" -o "$dir/then" "$url/cache/$nar" &
+slow=$!
+curl -s -m 0.3 --limit-rate 100k -o "$dir/gone" "$url/cache/$large" && die "nobody went away"
+curl -fs --tls-max 1.2 "$url/cache/$large" | cmp - "$dir/large"
+wait $slow
+cmp "$dir/slow" "$dir/large"
+cmp "$dir/then" "$dir/nar"
 equal "$(curl -s -o "$dir/answer" -w '%{http_code}' -X PUT --data-binary "@$dir/large" "$url/cache/$large")" 403
 
 step "who does not know the authority, speaks an old protocol or no TLS, gets nothing"
@@ -58,25 +67,24 @@ while not os.path.exists(again) and time.time() < end:
 print(first, ask())
 PY
 kept=$!
-wait_for() { local end=$((SECONDS + 20)); until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || die "waited in vain for $*: $(tail -3 "$dir/log")"; sleep 0.05; done; }
-wait_for test -e "$dir/asked"
+wait_until 20 "the catalog" test -e "$dir/asked"
 
 step "a pair of no use is not taken, and the log says why"
 cp "$dir/second.crt" "$dir/tls.crt"
 kill -HUP $catalog
-wait_for grep -q "the old TLS certificate stays in use" "$dir/log"
+wait_until 20 "the refusal" grep -q "the old TLS certificate stays in use" "$dir/log"
 contains "$(cat "$dir/log")" "key values mismatch"
 equal "$(ask GET /healthz)" 200
 cp "$dir/second.key" "$dir/tls.key"
 chmod 644 "$dir/tls.key"
 kill -HUP $catalog
-wait_for grep -q "chmod 600" "$dir/log"
+wait_until 20 "the catalog" grep -q "chmod 600" "$dir/log"
 equal "$(ask GET /healthz)" 200
 
 step "a good pair is taken for new connections; the old ones go on"
 chmod 600 "$dir/tls.key"
 kill -HUP $catalog
-wait_for grep -q "were read again" "$dir/log"
+wait_until 20 "the catalog" grep -q "were read again" "$dir/log"
 equal "$(CURL_CA_BUNDLE=$dir/second.crt curl -fs "$url/healthz")" ok
 curl -s "$url/healthz" && die "the old certificate is still shown"
 touch "$dir/again"
@@ -86,11 +94,11 @@ equal "$(cat "$dir/kept")" "True True"
 step "a pair that was renewed is taken without a signal, too"
 cp "$dir/first.crt" "$dir/tls.crt"
 cp -p "$dir/first.key" "$dir/tls.key"
-wait_for curl -fs "$url/healthz"
+wait_until 20 "the catalog" curl -fs "$url/healthz"
 CURL_CA_BUNDLE=$dir/second.crt curl -s "$url/healthz" && die "the old certificate is still shown"
 cp "$dir/second.crt" "$dir/tls.crt"
 cp -p "$dir/second.key" "$dir/tls.key"
-wait_for env CURL_CA_BUNDLE="$dir/second.crt" curl -fs "$url/healthz"
+wait_until 20 "the catalog" env CURL_CA_BUNDLE="$dir/second.crt" curl -fs "$url/healthz"
 
 step "handshakes that never end do not keep others out"
 python3 - "$port" 3<"$dir/log" <<'PY' >"$dir/held" &
@@ -109,7 +117,7 @@ for one in held:  # each is closed by the server
 print("closed", flush=True)
 PY
 handshakes=$!
-wait_for grep -q held "$dir/held"
+wait_until 20 "the connections" grep -q held "$dir/held"
 equal "$(CURL_CA_BUNDLE=$dir/second.crt curl -fs "$url/healthz")" ok
 wait $handshakes || die "a handshake has no deadline"
 

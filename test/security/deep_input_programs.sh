@@ -14,14 +14,6 @@ FLOX=(flox --root "$WORK/root")
 found=0 cases=0
 
 finding() { found=$((found + 1)); printf 'FOUND: %s\n' "$*"; }
-wait_until() {  # SECONDS WHAT COMMAND…
-  local end=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || die "waited in vain for $what"
-    sleep 0.05
-  done
-}
 
 # refuses NAME PATTERN COMMAND…: ends with 1 or 2 and says so once, in a line with PATTERN.
 refuses() {

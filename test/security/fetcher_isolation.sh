@@ -11,14 +11,6 @@ trap '{ [ ${#STARTED[@]} = 0 ] || kill -KILL "${STARTED[@]}" && wait "${STARTED[
 unset FLOX_ROOT FLOX_CATALOG_URL FLOX_CACHES FLOX_TRUSTED_KEYS FLOX_CONFIG http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY
 export HOME=$WORK
 contains() { case $1 in *"$2"*) ;; *) die "expected to find '$2' in: $1" ;; esac; }
-wait_for() {  # SECONDS WHAT COMMAND…
-  local end=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt "$end" ] || die "waited in vain for $what"
-    sleep 0.05
-  done
-}
 PROBE=$BUILD_DIR/unit/fetcher_probe
 [ -x "$PROBE" ] || { echo "needs $PROBE"; exit 77; }
 
@@ -35,7 +27,7 @@ while True:
     server.accept()
 PY
 STARTED+=($!)
-wait_for 30 "the socket" test -S "$WORK/node.sock"
+wait_until 30 "the socket" test -S "$WORK/node.sock"
 "$PROBE" "$WORK/probed" "$WORK/secret" "$WORK/node.sock" >"$WORK/tried" 2>"$WORK/errors" || {
   awk -F '\t' '($2 == "done") != ($1 ~ /^honest-/)' "$WORK/tried" >&2
   cat "$WORK/errors" >&2
@@ -49,7 +41,7 @@ for how in deaf chatty; do
   step "one that is $how: it asks or tells for ever"
   "$PROBE" "--$how" >"$WORK/$how" 2>&1 &
   STARTED+=($!)
-  wait_for 60 "the end of serving it" test -s "$WORK/$how"
+  wait_until 60 "the end of serving it" test -s "$WORK/$how"
   contains "$(cat "$WORK/$how")" "in the time that it was given"
 done
 
@@ -112,7 +104,7 @@ server.serve_forever()
 PY
 python3 "$WORK/server.py" "$WORK" "$WORK/port" &
 STARTED+=($!)
-wait_for 30 "the cache" test -s "$WORK/port"
+wait_until 30 "the cache" test -s "$WORK/port"
 CACHE=http://127.0.0.1:$(cat "$WORK/port")
 realise() { flox store realise --root "$NODE" --cache "$CACHE" --trusted-key "$KEY" "$WHOLE"; }
 begin_to_realise() {  # its pid to $realising
@@ -129,8 +121,8 @@ for signal in KILL SEGV; do
   : >"$WORK/requests"
   echo stop >"$WORK/mode"
   begin_to_realise
-  wait_for 60 "the small path to be staged" staged "$SMALL"
-  wait_for 60 "the large path to be asked for" grep -q "$(nar_of "$LARGE")" "$WORK/requests"
+  wait_until 60 "the small path to be staged" staged "$SMALL"
+  wait_until 60 "the large path to be asked for" grep -q "$(nar_of "$LARGE")" "$WORK/requests"
   fetcher=$(pgrep -P "$realising" -x flox-fetcher) || die "there is no fetcher below $realising"
   kill "-$signal" "$fetcher"
   ! wait "$realising" || die "it was realised by a killed fetcher"
@@ -147,11 +139,11 @@ step "a realise that is killed takes its fetcher with it"
 rm -rf "$NODE"
 echo stop >"$WORK/mode"
 begin_to_realise
-wait_for 60 "the fetcher to start" pgrep -P "$realising" -x flox-fetcher
+wait_until 60 "the fetcher to start" pgrep -P "$realising" -x flox-fetcher
 fetcher=$(pgrep -P "$realising" -x flox-fetcher)
 kill -KILL "$realising"
 wait "$realising" 2>/dev/null || true
-wait_for 30 "the fetcher to end" bash -c "! kill -0 $fetcher"
+wait_until 30 "the fetcher to end" bash -c "! kill -0 $fetcher"
 rm "$WORK/mode"
 
 for how in "endless info" "endless narinfo" "deep narinfo"; do

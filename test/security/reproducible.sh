@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Two builds of the same sources in two directories give the same bytes, so that anybody can check what a node runs: the
 # build that is tested here, and one in a directory of another name. The latter is made without the compiler's cache, which
-# would hand it what the first build made. The shim with all that it links, and flox-pause; with FLOX_TEST_LONG=1 all
+# would hand it what the first build made. The shim with all that it links, and flox-pause; with FLOX_TEST_EXHAUSTIVE=1 all
 # programs of a node.
 # ctest: COST 220
 . "$(dirname "$0")/../lib.sh"
@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 
 targets=(containerd-shim-flox-v1 pause)
 programs=(containerd-shim-flox-v1 flox-pause)
-if [ -n "${FLOX_TEST_LONG:-}" ]; then
+if exhaustive; then
   targets+=(flox floxd flox-catalog)
   programs+=(flox floxd flox-catalog)
 fi

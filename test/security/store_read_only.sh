@@ -20,7 +20,7 @@ start() {  # COMMAND…: floxd with the test's directories
 }
 ready() { [ -S "$WORK/run/node.sock" ]; }
 wait_until_ready() {
-  local end=$((SECONDS + 60))
+  local end=$((SECONDS + 60 * PATIENCE))
   until ready; do
     kill -0 "$floxd_pid" 2>/dev/null || die "floxd ended: $(cat "$WORK/log")"
     [ $SECONDS -lt $end ] || die "floxd does not come: $(cat "$WORK/log")"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The shim under containerd 2.x: the other tests of this folder again, what only 2.x asks of a shim, and pods over CRI.
+# The shim under containerd 2.x: tests of this folder again, what only 2.x asks of a shim, and pods over CRI. The tests again are
+# those of what containerd has a part in, or all (FLOX_TEST_EXHAUSTIVE).
 # prepare: containerd2
 # ctest: COST 290
 . "$(dirname "$0")/suites.sh"
@@ -23,7 +24,8 @@ if [ -z "${FLOX_WORLD_ENTERED:-}" ]; then
     case $test in
       containerd2 | conformance | cri_conformance) ;;  # these start 2.x themselves
       *_on_cgroup2 | reference) ;;  # these run others again, and are slow
-      *) again "$test" ;;
+      checkpoint | events | exec | imageless | lifecycle | logs | trouble) again "$test" ;;
+      *) if exhaustive; then again "$test"; fi ;;
     esac
   done
 fi

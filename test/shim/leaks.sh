@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# After a thousand containers and thousands of execs everything is as it was: processes, mounts, cgroups, descriptors,
-# sockets, directories, memory. FLOX_LONG_TESTS=1: ten thousand execs.
+# After hundreds of containers and execs everything is as it was: processes, mounts, cgroups, descriptors, sockets, directories,
+# memory. FLOX_TEST_EXHAUSTIVE=1: a thousand containers and ten thousand execs.
 . "$(dirname "$0")/support.sh"
-CONTAINERS=${CONTAINERS:-1000} EXECS=1000
-[ -z "${FLOX_LONG_TESTS:-}" ] || EXECS=10000
+if exhaustive; then CONTAINERS=${CONTAINERS:-1000} EXECS=10000; else CONTAINERS=${CONTAINERS:-200} EXECS=500; fi
 CTR=$(type -P ctr)
 snapshot() {
   local daemon

@@ -24,7 +24,7 @@ same() {
   [ "$before" = "$told" ] || { echo "$2: the shim says '$told', the cgroup '$before'" >"$WORLD/difference"; return 1; }
 }
 agrees() {  # a number may grow between the two looks
-  local end=$((SECONDS + 20))
+  local end=$((SECONDS + 20 * PATIENCE))
   until same "$@"; do [ $SECONDS -lt $end ] || die "$(cat "$WORLD/difference")"; done
 }
 field() { awk -v name="$2" '$1 == name { print $2 }' "$1"; }

@@ -3,7 +3,7 @@
 # that do not apply say so; where the reference does worse, the tests say that too. On a busy machine the reference now and then
 # loses the last bytes that a process writes: what it does once in three tries it does. Our shim has one try, in its own tests.
 . "$(dirname "$0")/../lib.sh"
-export FLOX_TEST_SHIM=io.containerd.runc.v2 CONTAINERS=100
+export FLOX_TEST_SHIM=io.containerd.runc.v2 CONTAINERS=40
 for test in "$PROJECT"/test/shim/*.sh; do
   name=$(basename "$test" .sh)
   [ -x "$test" ] || continue  # sourced by others

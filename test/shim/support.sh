@@ -96,7 +96,7 @@ leftovers() {
 }
 nothing_left() { [ -z "$(leftovers)" ]; }
 expect_nothing_left() {
-  local end=$((SECONDS + 10))
+  local end=$((SECONDS + 10 * PATIENCE))
   until nothing_left; do
     [ $SECONDS -lt $end ] || die "the containers left something behind: $(leftovers)"
     sleep 0.1

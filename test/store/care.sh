@@ -43,7 +43,7 @@ equal "$(store info --json "$APP" | jq -r '.[0].signatures[0]')" "$(nix --store 
 refused "not of the form" store serve --listen nonsense
 flox --root "$ROOT" store serve --listen 127.0.0.1:0 --port-file "$WORK/port" >/dev/null &
 STARTED+=($!)
-wait_for 10 "the server" test -s "$WORK/port"
+wait_until 10 "the server" test -s "$WORK/port"
 URL=http://127.0.0.1:$(cat "$WORK/port")
 contains "$(flox --root "$WORK/node" store copy --from "$URL" --trusted-key "$KEY" "$APP")" "3 paths fetched"
 nix copy --from "$URL" --to "$WORK/nix-node" --option trusted-public-keys "$KEY" "$APP" || die "Nix cannot copy from us"

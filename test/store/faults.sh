@@ -68,7 +68,7 @@ sqlite3 "$ROOT/nix/var/nix/db/db.sqlite" <"$WORK/sql" &
 STARTED+=($!)
 exec 3>"$WORK/sql"
 printf 'begin immediate;\n.system touch %s\n' "$WORK/locked" >&3
-wait_for 10 "the lock" test -e "$WORK/locked"
+wait_until 10 "the lock" test -e "$WORK/locked"
 export FLOX_STORE_LOCK_TIMEOUT=1s
 refused "database is locked" store gc
 refused "fuser -v" store add "$WORK/trees/5"

@@ -73,7 +73,7 @@ report=$(nix-store --store "$WORK/disk/node" --verify --check-contents 2>&1) || 
 step "a read-only store"
 rm -rf "$WORK/disk/node" && mkdir "$WORK/disk/node"
 # The kernel closes the files of processes that have ended a moment later.
-deadline=$((SECONDS + 20))
+deadline=$((SECONDS + 20 * PATIENCE))
 until mount -o remount,ro "$WORK/disk" 2>/dev/null; do [ $SECONDS -lt $deadline ] || die "the disk stays busy"; done
 ! output=$(realise "$WORK/disk/node" 2>&1) || die "a read-only store was written"
 contains "$output" "Read-only file system"

@@ -15,7 +15,7 @@ cache() {
   CACHE=$!
   STARTED+=("$CACHE")
   URL=http://127.0.0.1:$port
-  wait_for 20 "the cache $1" curl -fs "$URL/nix-cache-info"
+  wait_until 20 "the cache $1" curl -fs "$URL/nix-cache-info"
 }
 # bytes_of NAME: of NAR files, given so far.
 bytes_of() { awk '/ \/nar\/.*\.nar/ { sum += $1 } END { print sum + 0 }' "$WORK/gave-$1"; }
@@ -26,7 +26,7 @@ mounted() {
   flox --root "$WORK/node" store mount "$WORK/mnt" --trusted-key "$(<"$WORK/pub")" --files "$WORK/files" "$@" >"$WORK/log" 2>&1 &
   MOUNT=$!
   STARTED+=("$MOUNT")
-  wait_for 60 "the mount" grep -q '^mounted ' "$WORK/log"
+  wait_until 60 "the mount" grep -q '^mounted ' "$WORK/log"
 }
 unmounted() {
   kill -TERM "$MOUNT"
@@ -103,7 +103,7 @@ kill -KILL "$CACHE"
 refused "Input/output error" cmp "$WORK/mnt/$NAME/share/data" "$WORK/lib/share/data"
 python3 "$PROJECT/test/node/counting_cache.py" "$WORK/cache" "${URL#http://}" "$WORK/gave-two" &
 STARTED+=($!)
-wait_for 20 "the cache" curl -fs "$URL/nix-cache-info"
+wait_until 20 "the cache" curl -fs "$URL/nix-cache-info"
 diff -r "$WORK/lib" "$WORK/mnt/$NAME" || die "it differs"
 unmounted
 

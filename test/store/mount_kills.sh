@@ -21,7 +21,7 @@ mounted() {
   flox --root "$WORK/node" store mount "$WORK/mnt" --trusted-key "$(<"$WORK/pub")" --files "$WORK/files" --cache "$URL" "$@" "$TOP" >"$WORK/log" 2>&1 &
   MOUNT=$!
   STARTED+=("$MOUNT")
-  wait_for 60 "the mount" grep -q '^mounted ' "$WORK/log"
+  wait_until 60 "the mount" grep -q '^mounted ' "$WORK/log"
 }
 unmounted() {
   kill -TERM "$MOUNT"
@@ -36,7 +36,7 @@ cache() {  # cache BYTES_A_SECOND
   CACHE=$!
   STARTED+=("$CACHE")
   URL=http://127.0.0.1:$port
-  wait_for 20 "the cache" curl -fs "$URL/nix-cache-info"
+  wait_until 20 "the cache" curl -fs "$URL/nix-cache-info"
 }
 
 flox store keygen test-1 --out "$WORK/key" >"$WORK/pub"
@@ -64,7 +64,7 @@ for ((kill = 1; kill <= KILLS; kill++)); do
   # Half of them die at any time, the others when they have something to answer.
   # One that the keeper has not reaped yet is none.
   until one=$(server) && [ "$one" != "$last" ]; do sleep 0.005; done
-  if ((kill % 2)); then wait_for 60 "server $kill" eval "((\$(went_on) > before))"; fi
+  if ((kill % 2)); then wait_until 60 "server $kill" eval "((\$(went_on) > before))"; fi
   sleep "0.$(printf %03d $((RANDOM % 400)))"
   before=$(went_on)
   kill -KILL "$one" 2>/dev/null || true
@@ -97,7 +97,7 @@ if wait "$WAITS"; then die "a read ended well that nobody could answer"; fi
 equal "$(stat -c %s "$WORK/seen")" 0 "bytes that the reader saw"
 contains "$(<"$WORK/error")" "large12: "
 refused "Transport endpoint is not connected" ls "$WORK/mnt/$NAME"
-wait_for 20 "the server's end" test ! -e "/proc/$SERVER/exe"
+wait_until 20 "the server's end" test ! -e "/proc/$SERVER/exe"
 umount "$WORK/mnt"
 rm -rf "$WORK/files"
 kill -CONT "$CACHE"

@@ -59,7 +59,7 @@ server.serve_forever()
 PYTHON
 python3 "$WORK/server.py" "$CACHE" "$WORK/port" "$WORK/asked" &
 STARTED+=($!)
-wait_for 10 "the server" test -s "$WORK/port"
+wait_until 10 "the server" test -s "$WORK/port"
 export FLOX_CACHES=http://127.0.0.1:$(<"$WORK/port") FLOX_TRUSTED_KEYS=$KEY
 
 step "a node that has the version before fetches what changed"

@@ -10,7 +10,7 @@ serve() {
   local port=$WORK/port-$1
   flox --root "$ROOT" store serve --listen 127.0.0.1:0 --port-file "$port" --key "$WORK/key" "${@:2}" >"$WORK/log-$1" &
   STARTED+=($!)
-  wait_for 10 "the server $1" test -s "$port"
+  wait_until 10 "the server $1" test -s "$port"
   URL=http://127.0.0.1:$(<"$port")
 }
 
@@ -53,7 +53,7 @@ while True:
     threading.Thread(target=connection, args=(listening.accept()[0],), daemon=True).start()
 PYTHON
   STARTED+=($!)
-  wait_for 10 "the relay $1" test -s "$WORK/port-$1"
+  wait_until 10 "the relay $1" test -s "$WORK/port-$1"
   RELAY=http://127.0.0.1:$(<"$WORK/port-$1")
 }
 

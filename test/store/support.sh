@@ -19,15 +19,6 @@ refused() {
   if output=$("$@" 2>&1); then die "should have been refused: $*"; fi
   contains "$output" "$text"
 }
-# wait_for SECONDS WHAT COMMAND…
-wait_for() {
-  local end=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt "$end" ] || die "waited in vain for $what"
-    sleep 0.05
-  done
-}
 # clean ROOT: neither Nix nor we have anything to complain about.
 clean() {
   local output

@@ -42,7 +42,7 @@ http {
 CONF
 nginx -c "$WORK/nginx.conf" -e "$WORK/nginx.err" &
 STARTED+=($!)
-wait_for 10 nginx curl -fs "http://127.0.0.1:$OPEN/nix-cache-info"
+wait_until 10 nginx curl -fs "http://127.0.0.1:$OPEN/nix-cache-info"
 : >"$WORK/open.log"
 
 step "HTTP/2"

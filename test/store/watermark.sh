@@ -15,7 +15,7 @@ start_floxd() {  # VARIABLE=VALUE…
   env "$@" FLOX_CONFIG=/dev/null floxd --root "$ROOT" --node-socket "$WORK/run/node.sock" --pod-socket-dir "$WORK/run/pod" \
     --registry "" --metrics "127.0.0.1:$PORT" --runtime "$KEPT" >"$WORK/floxd.log" 2>&1 &
   STARTED+=($!)
-  wait_for 20 "floxd" curl -fs "http://127.0.0.1:$PORT/readyz"
+  wait_until 20 "floxd" curl -fs "http://127.0.0.1:$PORT/readyz"
 }
 metric() { metric_of "http://127.0.0.1:$PORT/metrics" "$1"; }
 
@@ -30,7 +30,7 @@ equal "$(sqlite3 "$ROOT/nix/var/nix/db/db.sqlite" 'select count(*) from ValidPat
 step "with too little free everything goes that is not rooted"
 start_floxd FLOX_GC_MIN_FREE=100% FLOX_GC_TARGET_FREE=100%
 collected() { [ "$(metric flox_gc_paths_removed_total)" = 5 ]; }
-wait_for 30 "five paths to be collected" collected
+wait_until 30 "five paths to be collected" collected
 equal "$(store closure "$KEPT")" "$KEPT" "the rooted path"
 equal "$(sqlite3 "$ROOT/nix/var/nix/db/db.sqlite" 'select count(*) from ValidPaths')" 1 "paths"
 [ "$(metric flox_gc_bytes_freed_total)" -gt 100000 ] || die "freed: $(metric flox_gc_bytes_freed_total)"

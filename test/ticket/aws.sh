@@ -47,6 +47,8 @@ stop_proxy() {
   wait "$PROXY" 2>/dev/null || true
 }
 
+show_trouble() { tail -n 5 "$WORK"/*.log >&2; }
+
 # worker NAME [ARGUMENTS…]: a worker in the background; its log is NAME.log, its process id in $WORKER.
 worker() {
   local name=$1
@@ -54,14 +56,6 @@ worker() {
   ticket-processor "$@" >"$WORK/$name.log" 2>"$WORK/$name.err" </dev/null &
   WORKER=$!
   WORKERS+=("$WORKER")
-}
-wait_until() {  # SECONDS WHAT COMMAND…
-  local end=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || { tail -n 5 "$WORK"/*.log >&2; die "waited in vain for $what"; }
-    sleep 0.05
-  done
 }
 
 signed_for() { echo "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/$1/aws4_request, SignedHeaders=host, Signature=0"; }

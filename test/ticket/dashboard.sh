@@ -15,7 +15,7 @@ ticket-generator --create-resources --count 12 --seed 1 >/dev/null
 ticket-processor >"$WORK/log" 2>&1 &
 WORKER=$!
 count() { grep -c '"message":"ticket enriched"' "$WORK/log" || true; }
-deadline=$((SECONDS + 30))
+deadline=$((SECONDS + 30 * PATIENCE))
 until [ "$(count)" = 12 ]; do
   [ $SECONDS -lt $deadline ] || die "no tickets: $(tail -3 "$WORK/log")"
   sleep 0.1

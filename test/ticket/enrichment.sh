@@ -57,7 +57,7 @@ step "the metrics tell how long the models took"
 ticket-generator --count 2 --seed 5 >/dev/null
 SQS_POLL_INTERVAL=1 ticket-processor >"$WORK/log" 2>&1 &
 WORKER=$!
-deadline=$((SECONDS + 30))
+deadline=$((SECONDS + 30 * PATIENCE))
 until [ "$(grep -c '"ticket enriched"' "$WORK/log" || true)" = 2 ]; do
   [ $SECONDS -lt $deadline ] || die "no tickets: $(tail -3 "$WORK/log")"
   sleep 0.1

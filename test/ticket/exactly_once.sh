@@ -16,7 +16,7 @@ start_slot() {  # N; a killed worker's log is continued by the next one
 }
 for slot in 0 1 2; do start_slot $slot; done
 RANDOM=5 kills=0
-deadline=$((SECONDS + 180))
+deadline=$((SECONDS + 180 * PATIENCE))
 until at_least $TICKETS; do
   [ $SECONDS -lt $deadline ] || die "only $(item_count) of $TICKETS tickets"
   slot=$((RANDOM % 3))

@@ -35,7 +35,7 @@ start_worker() {  # SLOT
   WORKERS[$1]=$!
 }
 for slot in 1 2 3 4; do start_worker $slot; done
-RANDOM=11 kills=0 deadline=$((SECONDS + 120))
+RANDOM=11 kills=0 deadline=$((SECONDS + 120 * PATIENCE))
 until [ "$(sql 'select count(*) from message')" = 0 ]; do
   [ $SECONDS -lt $deadline ] || die "$(sql 'select count(*) from message') messages are left"
   slot=$((RANDOM % 4 + 1))

@@ -57,7 +57,7 @@ step "the metrics tell what is mapped"
 export TICKET_BACKEND=local:$WORK/aws SQS_POLL_INTERVAL=1
 ticket-processor >"$WORK/log" 2>&1 &
 WORKER=$!
-deadline=$((SECONDS + 60))
+deadline=$((SECONDS + 60 * PATIENCE))
 until grep -q '"message":"ready"' "$WORK/log"; do
   [ $SECONDS -lt $deadline ] || die "not ready: $(tail -3 "$WORK/log")"
   sleep 0.05

@@ -24,7 +24,8 @@ std::string with_toml_value(std::string_view text, const TomlPath& path, const T
 
 // The text without what stands at `path`, a value or a whole table with all its lines. If with_toml_value
 // made the first of the path's tables that was missing, removing that one gives the text before, byte by
-// byte. Throws Error(not_found) if there is nothing, invalid_input as above.
+// byte; the header of a table that had only tables in it before stays. Throws Error(not_found) if there is
+// nothing, invalid_input as above.
 std::string without_toml_value(std::string_view text, const TomlPath& path, std::string_view name);
 
 // A string or a key as TOML has it, in quotes where it needs them. Text that is not UTF-8 makes no TOML.

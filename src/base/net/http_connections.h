@@ -20,7 +20,8 @@ class HttpConnections {
   enum class Waiting { for_request, for_transfer, not_at_all };
 
   struct Peer {
-    size_t count = 0;
+    size_t count = 0;                   // open ones
+    size_t places = 0;                  // and those that are closed, but have operations yet
     size_t streams = 0;                 // streamed answers in progress
     uint64_t memory = 0;                // bytes of bodies and answers
     std::list<Connection*> waiting[2];  // for_request, for_transfer; the longest first
@@ -31,15 +32,23 @@ class HttpConnections {
   class Place {
    public:
     Place(HttpConnections& all, PeerIt peer, Connection* self) : all_(all), peer_(peer), self_(self) {
+      ++peer_->second.places;
       ++peer_->second.count;
       ++all_.count_;
     }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     ~Place() {
+      leave();
+      if (--peer_->second.places == 0) all_.peers_.erase(peer_);
+    }
+    // It is closed, though its operations have not ended: the next one has room.
+    void leave() {
+      if (has_left_) return;
+      has_left_ = true;
       wait(Waiting::not_at_all);
+      --peer_->second.count;
       --all_.count_;
-      if (--peer_->second.count == 0) all_.peers_.erase(peer_);
     }
     // Goes to the end of the row of those that wait so.
     void wait(Waiting how) {
@@ -56,14 +65,16 @@ class HttpConnections {
     PeerIt peer_;
     Connection* self_;
     Waiting how_ = Waiting::not_at_all;
+    bool has_left_ = false;
     typename std::list<Connection*>::iterator in_row_;
   };
 
+  // Open ones.
   size_t count() const noexcept { return count_; }
   PeerIt peer(const std::string& name) { return peers_.try_emplace(name).first; }
   // Forgets a peer that has no connections.
   void forget(PeerIt peer) {
-    if (peer->second.count == 0) peers_.erase(peer);
+    if (peer->second.places == 0) peers_.erase(peer);
   }
 
   // Who makes room among a peer's own; null if all are being answered.

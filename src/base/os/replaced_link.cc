@@ -5,15 +5,21 @@
 namespace flox {
 
 void replace_link(const Directory& directory, const std::string& name, std::string_view target) {
-  const std::string beside = "." + file_name(name, "the link").substr(0, 200) + ".new";
-  // The name beside is the same for all who do this, so that it does not stay behind: each takes it from the
+  replace_link(directory, name, target, directory,
+               "." + file_name(name, "the link").substr(0, 200) + ".new");
+}
+
+void replace_link(const Directory& directory, const std::string& name, std::string_view target,
+                  const Directory& aside, const std::string& aside_name) {
+  file_name(name, "the link");
+  // The other name is the same for all who do this, so that it does not stay behind: each takes it from the
   // others.
   constexpr int attempts = 100;
   for (int attempt = 1;; ++attempt) {
-    directory.remove(beside);
+    aside.remove(aside_name);
     try {
-      directory.make_link(beside, target);
-      return directory.rename(beside, directory, name);
+      aside.make_link(aside_name, target);
+      return aside.rename(aside_name, directory, name);
     } catch (const Error& error) {
       const bool was_taken = error.kind() == ErrorKind::conflict || error.kind() == ErrorKind::not_found;
       if (!was_taken || attempt == attempts) throw;

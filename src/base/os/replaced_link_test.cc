@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "base/os/file.h"
 
 namespace flox {
@@ -22,6 +23,18 @@ TEST(ReplacedLink, leads_where_it_was_told_to_last_whatever_was_left) {
   replace_link(directory, "link", "two");
   EXPECT_EQ(directory.read_link("link"), "two");
   EXPECT_THAT(directory.names(), ElementsAre("link"));
+}
+
+TEST(ReplacedLink, is_made_elsewhere_where_nothing_else_may_be_seen) {
+  const TempDir dir;
+  const Directory aside(dir.path()), directory = aside.make_directory("directory");
+  aside.make_link("unfinished", "left by one that was killed");
+  replace_link(directory, "link", "one", aside, "unfinished");
+  EXPECT_EQ(directory.read_link("link"), "one");
+  EXPECT_THAT(directory.names(), ElementsAre("link"));
+  EXPECT_THAT(aside.names(), ElementsAre("directory"));
+  EXPECT_THROW(replace_link(directory, "../link", "one", aside, "unfinished"), Error);
+  EXPECT_THAT(aside.names(), ElementsAre("directory"));
 }
 
 TEST(ReplacedLink, of_several_at_once_one_is_the_last) {

@@ -24,7 +24,34 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto quick = std::chrono::seconds(1);  // who has lived less than this died at once
-constexpr std::chrono::milliseconds first_pause(10), longest_pause(250);
+constexpr std::chrono::milliseconds first_pause(10);
+
+// Servers that die at once, one after the other, so many: then the mount ends. SIGKILL comes from outside, as
+// from an administrator or because memory is short, and the next server may well live. What dies of anything
+// else is likely to do so again.
+constexpr unsigned most_killed = 2000, most_failed = 14;
+constexpr std::chrono::milliseconds longest_pause_of_killed(250);
+
+// How long to wait before the next server is started.
+class Pauses {
+ public:
+  explicit Pauses(std::chrono::milliseconds longest) : longest_(longest) {}
+  // Of a server that died at once. Nothing: there have been too many.
+  std::optional<std::chrono::milliseconds> next(bool was_killed) {
+    if (++(was_killed ? killed_ : failed_) >= (was_killed ? most_killed : most_failed)) return {};
+    const auto pause = was_killed ? std::min(pause_, longest_pause_of_killed) : pause_;
+    pause_ = std::min(2 * pause_, longest_);
+    return pause;
+  }
+  // A server has lived.
+  void reset() { *this = Pauses(longest_); }
+  // How many died at once since then.
+  unsigned deaths() const noexcept { return killed_ + failed_; }
+
+ private:
+  std::chrono::milliseconds longest_, pause_ = first_pause;
+  unsigned killed_ = 0, failed_ = 0;
+};
 
 class Signals {
  public:
@@ -135,7 +162,7 @@ int keep_mount(const Kept& kept) {
   const Signals signals;
   FuseMount mount(kept.directory);
   const Fd device = mount.take_device();
-  auto pause = first_pause;
+  Pauses pauses(kept.longest_pause);
   for (bool takes_over = false;; takes_over = true) {
     const auto begun = Clock::now();
     Server server(kept, device, takes_over, signals);
@@ -149,11 +176,16 @@ int keep_mount(const Kept& kept) {
     }
     log::warning("the server of {} {}: starting another one", kept.directory, death(*status));
     if (Clock::now() - begun >= quick) {
-      pause = first_pause;
-    } else {
-      if (const int signal = signals.next(pause); signal != 0 && signal != SIGCHLD) return 0;
-      pause = std::min(2 * pause, longest_pause);
+      pauses.reset();
+      continue;
     }
+    const auto pause = pauses.next(WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL);
+    if (!pause) {
+      log::error("{} servers of {} in succession died at once, the last of them {}: the mount ends",
+                 pauses.deaths(), kept.directory, death(*status));
+      return exit_failure;
+    }
+    if (const int signal = signals.next(*pause); signal != 0 && signal != SIGCHLD) return 0;
   }
 }
 

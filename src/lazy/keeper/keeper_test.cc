@@ -1,6 +1,7 @@
 #include "lazy/keeper/keeper.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,6 +101,33 @@ TEST(KeeperTest, AServerThatAsksForItIsStartedAgain) {
     scene.start();
     EXPECT_EQ(scene.exit_code(), 0);
     EXPECT_EQ(scene.lines().size(), 2u);
+  });
+}
+
+TEST(KeeperTest, ServersThatDieAtOnceAreStartedLessOftenAndInTheEndNotAtAll) {
+  with_fuse([] {
+    Scene scene("date +%s%N >> \"$1\"; exit 75");
+    scene.kept.longest_pause = std::chrono::milliseconds(80);
+    scene.start();
+    EXPECT_EQ(scene.exit_code(), 1);
+    EXPECT_FALSE(scene.is_mounted());
+    std::vector<int64_t> times;
+    for (const std::string& line : scene.lines()) times.push_back(std::stoll(line));
+    ASSERT_EQ(times.size(), 14u);
+    EXPECT_GE(times[13] - times[12], 80'000'000);
+  });
+}
+
+TEST(KeeperTest, UnmountsItsOwnMountAndNoneThatStandsAtItsPlaceByThen) {
+  with_fuse([] {
+    Scene scene(waits);
+    scene.start();
+    scene.await_line(1);
+    ASSERT_EQ(mount("tmpfs", scene.kept.directory.c_str(), "tmpfs", 0, nullptr), 0);
+    EXPECT_EQ(kill(scene.keeper, SIGTERM), 0);
+    EXPECT_EQ(scene.exit_code(), 0);
+    EXPECT_TRUE(scene.is_mounted());
+    EXPECT_EQ(umount(scene.kept.directory.c_str()), 0);
   });
 }
 

@@ -10,23 +10,16 @@
 #include "base/log.h"
 #include "base/os/open_files.h"
 #include "base/settings/units.h"
+#include "lazy/control.h"
 #include "lazy/fuse_session.h"
 #include "lazy/keeper/keeper.h"
 #include "lazy/mount_files.h"
-#include "lazy/mounted_paths.h"
-#include "lazy/sparse_path.h"
+#include "lazy/served_paths.h"
 
 namespace flox::lazy {
 namespace {
 
-// Of those that bring frames. The others bring what nobody reads, too, when there is nothing else to do.
-constexpr unsigned urgent_threads = RemotePaths::at_once / 2, other_threads = RemotePaths::at_once / 2;
 constexpr unsigned request_threads = 2;
-
-// All of the path, when nobody waits for anything else. What fails is tried again when somebody reads it.
-void fetch_all(SparsePath& path) {
-  for (uint32_t frame = 0; frame < path.index().frames.size(); ++frame) path.want_frame(frame, [](int) {});
-}
 
 // On a thread of its own. The mount outlives what goes wrong here: the keeper starts another server.
 void answer(FuseSession& session) {
@@ -42,37 +35,27 @@ void answer(FuseSession& session) {
 
 void serve_mount(const std::string& name, Fd device, bool takes_over) {
   allow_open_files();  // a directory per path
-  const Directory files(name);
-  const MountPlan plan = read_mount_plan(files);
-  RemotePaths remote(plan.caches, nix::TrustedKeys(plan.trusted_keys), plan.isolation);
-  FrameQueue queue(urgent_threads, other_threads);
-  MountedPaths paths;
-  std::vector<std::shared_ptr<SparsePath>> all;
-  uint64_t bytes = 0;
-  for (const nix::StorePath& path : plan.paths) {
-    const RemotePath found = read_mounted_path(files, path, remote);
-    const auto contents = SparsePath::open(files.subdirectory(path.base_name()), found.index,
-                                           queue.source(std::string(path.base_name()), found.places));
-    all.push_back(contents);
-    paths.add({.name = std::string(path.base_name()),
-               .slot = static_cast<uint32_t>(all.size()),
-               .tree = std::make_shared<PathTree>(*found.index),
-               .contents = contents});
-    bytes += found.info.nar_size;
-  }
-  FuseSession session(std::move(device), paths);
+  const MountPlan plan = read_mount_plan(Directory(name));
+  ServedPaths paths(Directory(name), plan);
+  FuseSession session(std::move(device), paths.mounted());
   if (takes_over) session.take_over();
-  if (plan.whole)
-    for (const auto& path : all) fetch_all(*path);
+  if (plan.whole) paths.fetch_all();
+  if (plan.further) serve_control(name, paths, [&session] { session.stop(); });
   std::vector<std::jthread> threads;
   for (unsigned i = 0; i < request_threads; ++i) threads.emplace_back([&] { answer(session); });
+  const PathsStatus status = paths.status({});
   if (takes_over) {
     log::info("serving {} again", plan.directory);
+  } else if (plan.further) {
+    log::info("serving {}", plan.directory);
   } else {
-    fmt::print("mounted {} store paths ({}) at {}; Ctrl-C ends it\n", all.size(), size_text(bytes),
+    fmt::print("mounted {} store paths ({}) at {}; Ctrl-C ends it\n", status.paths, size_text(status.bytes),
                plan.directory);
     std::fflush(stdout);
   }
+  threads.clear();  // until the mount ends
+  // Whoever is answering floxd has what it uses until the end.
+  if (plan.further) ::_exit(0);
 }
 
 }  // namespace flox::lazy

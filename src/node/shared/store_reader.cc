@@ -12,6 +12,7 @@
 #include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "base/os/replaced_link.h"
 #include "env/manifest.h"
 #include "node/installer/runtime_closure.h"
 #include "node/shared/messages.h"
@@ -214,9 +215,7 @@ nix::StorePath StoreReader::realise(const Work& work, std::string_view holder) {
     if (work.check) work.check(store_);
     store::lease_present(store_, holder, {profile});
     const fs::path link = profile_link(work.key);
-    const fs::path temporary = link.string() + ".new-" + to_hex(random_bytes(4));
-    fs::create_symlink(profile.to_string(), temporary);
-    fs::rename(temporary, link);
+    replace_link(Directory(link.parent_path()), link.filename().native(), profile.to_string());
   } catch (...) {
     arrived(false);
     throw;

@@ -81,7 +81,7 @@ TEST_F(AccessWatchTest, sees_what_is_opened_listed_and_asked_about) {
 }
 
 TEST_F(AccessWatchTest, names_files_without_links_and_by_where_they_are) {
-  const TempDir inside;  // below /tmp
+  const TempDir inside{"flox-", "/tmp"};
   fs::create_symlink(outside_ / "file", inside.path() / "link");
   seen([&] {
     ::open((inside.path() / "link").c_str(), O_RDONLY);

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
+#include "base/os/replaced_link.h"
 #include "base/printable.h"
 #include "package/build/access_watch.h"
 #include "package/build/accesses.h"
@@ -436,11 +437,7 @@ void leave_result(const store::LocalStore& store, const fs::path& project,
   auto type = fs::symlink_status(link).type();
   if (type != fs::file_type::not_found && type != fs::file_type::symlink)
     fail(ErrorKind::conflict, "{} is in the way of the link to the result", link.string());
-  {
-    TempDir work(".result-", project);
-    fs::create_symlink(store.real_path(path), work.path() / "link");
-    fs::rename(work.path() / "link", link);
-  }
+  replace_link(Directory(project), link.filename().native(), store.real_path(path).native());
   store::keep_link(store, link);
   write_file(project / ("result-" + build.name + ".json"), build.to_json().dump(2) + "\n");
 }

@@ -286,7 +286,8 @@ std::string Debian::download(const std::set<std::string>& names) {
   for (const auto& entry : fs::directory_iterator(incoming.path()))
     if (entry.path().extension() == ".deb")
       fs::rename(entry.path(), options_.download_cache / entry.path().filename());
-  return outcome.err;
+  return outcome.err.empty() ? fmt::format("apt-get ended with {} and did not say why", outcome.exit_code)
+                             : outcome.err;
 }
 
 // apt prints "'URL' NAME_VERSION_ARCHITECTURE.deb SIZE SHA256:…", a line for each.

@@ -69,7 +69,7 @@ class Zstd : public Decompressor {
       full = out.pos == out.size && left_ != 0;  // at a frame's end nothing is held back
       if (out.pos > 0) sink_({buffer_.data(), out.pos});
     }
-    started_ = true;
+    if (!piece.empty()) started_ = true;
   }
   void finish() override {
     if (!started_ || left_ != 0) damaged("zstd", "it is cut off");

@@ -18,8 +18,11 @@ constexpr uint64_t largest_range = 16 << 20;  // bytes: then another request
 constexpr size_t range_buffer = 2 << 20;      // bytes that may wait
 constexpr uint64_t largest_frame = 4 << 20;   // bytes of NAR; those of our own writers have a third of it
 
-// Beyond this part of the file the rest is fetched, too: one stream is quicker than many ranges.
-bool is_worth_it(uint64_t wanted, uint64_t file_size) { return wanted < file_size / 4 * 3; }
+// Beyond this part of the file the rest is fetched, too, unless that takes hardly more requests: one stream
+// is quicker than many ranges.
+bool is_worth_it(uint64_t wanted, size_t ranges, uint64_t file_size) {
+  return wanted < file_size / 4 * 3 || (wanted < file_size && ranges <= 2 + file_size / largest_range);
+}
 
 std::string fetch_index(const nix::NarInfo& narinfo, BinaryCache& cache) {
   const CacheAnswer answer = cache.ask(nix::index_file_name(*narinfo.index_hash));
@@ -134,7 +137,8 @@ void fetch_delta(const nix::NarInfo& narinfo, BinaryCache& cache, const std::fil
   const std::vector<FrameRange> ranges = ranges_of(index, missing);
   uint64_t wanted = 0;
   for (const auto& range : ranges) wanted += range.part.size;
-  if (!is_worth_it(wanted, index.file_size)) fail(ErrorKind::unavailable, "nearly all of it is missing");
+  if (!is_worth_it(wanted, ranges.size(), index.file_size))
+    fail(ErrorKind::unavailable, "nearly all of it is missing");
   ChunkWriter writer(index, tree);
   FrameReader reader(index, missing, writer);
   std::unique_ptr<NarFile> ahead;

@@ -65,7 +65,7 @@ TEST(DeltaTree, is_stopped_within_a_large_file) {
   index.nodes.push_back({.size = 1, .chunk_count = 1});
   index.chunks.push_back({.size = 1, .hash = sha256("missing")});
   int asked = 0;
-  EXPECT_THROW(make_delta_tree(index, {directory.path() / "base"}, directory.path() / "tree",
+  EXPECT_THROW(make_delta_tree(index, {directory.path() / "base"}, {}, directory.path() / "tree",
                                [&] { return ++asked > 3; }),
                Error);
 }
@@ -210,6 +210,30 @@ TEST_F(DeltaTest, of_another_version_only_what_changed_is_fetched_in_few_request
   EXPECT_LT(result.bytes_fetched, *narinfo_of(*v2_).file_size / 3);
   EXPECT_GE(ranges_asked(), 1u);
   EXPECT_LE(ranges_asked(), 3u);
+}
+
+TEST_F(DeltaTest, what_came_of_the_path_itself_is_not_fetched_again) {
+  v2_ = publish("without-a-version");
+  const fs::path part = temp_.path() / "part";
+  const auto has_part = [&](const std::string& file, size_t begin, size_t end) {
+    fs::create_directories((part / file).parent_path());
+    const Fd fd = open_file(part / file, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ASSERT_EQ(::ftruncate(fd.get(), static_cast<off_t>(files_[file].size())), 0);
+    write_all_at(fd.get(), files_[file].substr(begin, end - begin), begin);
+  };
+  has_part("bin/tool", 1'500'000, file_size);
+  has_part("lib/two", 0, file_size);
+  std::string damaged = files_["lib/one"];
+  damaged[2'000'000] ^= 1;
+  write_file(part / "lib/one", damaged);
+  RealiseOptions options = http_options();
+  options.unfinished = [&](const StorePath& path) { return path == *v2_ ? part : fs::path(); };
+  LocalStore store(node());
+  const RealiseResult result = realise(store, {*v2_}, options);
+  for (const auto& [file, text] : files_)
+    EXPECT_TRUE(read_file(store.real_path(*v2_) / file) == text) << file;
+  EXPECT_LT(result.bytes_fetched, file_size * 4 / 3);
+  EXPECT_GT(result.bytes_fetched, file_size / 2);
 }
 
 TEST_F(DeltaTest, a_server_without_ranges_gives_the_whole) {
@@ -367,7 +391,7 @@ TEST_F(DeltaTest, a_large_part_is_asked_for_when_the_one_before_it_was_read) {
               {.begin =
                    [&](const std::string& packed, size_t chunks) {
                      index = NarIndex::unpack(packed);
-                     make_delta_tree(index, {}, tree, [] { return false; });
+                     make_delta_tree(index, {}, {}, tree, [] { return false; });
                      std::vector<bool> missing(chunks);
                      for (size_t i = 0; i < chunks; ++i) missing[i] = i % (chunks / 2) < chunks / 5;
                      return missing;

@@ -71,6 +71,24 @@ class ChunkSearch {
     }
   }
 
+  // Each chunk at its own place. What cannot be read is passed over.
+  void look_at_places(const fs::path& unfinished) {
+    for (size_t i = 0; i < index_.nodes.size() && !wanted_.empty(); ++i) {
+      const NarIndex::Node& node = index_.nodes[i];
+      if (node.chunk_count == 0) continue;
+      stop_if_over();
+      try {
+        const std::string below = index_.path_of(i);
+        const Fd fd = below.empty() ? open_file(unfinished.string(), O_RDONLY | O_NOFOLLOW)
+                                    : Directory(unfinished).open(below, O_RDONLY);
+        for (uint32_t chunk = node.first_chunk; chunk < node.first_chunk + node.chunk_count; ++chunk)
+          look_at(fd.get(), chunk, index_.chunks[chunk].nar_offset - node.nar_offset);
+      } catch (const Error&) {
+        continue;  // nothing of it has come
+      }
+    }
+  }
+
   // A tree, without following a link. What cannot be read is passed over.
   void look_in(int parent, const std::string& name) {
     if (wanted_.empty()) return;
@@ -90,6 +108,15 @@ class ChunkSearch {
  private:
   void stop_if_over() const {
     if (is_over_()) fail(ErrorKind::unavailable, "it was stopped");
+  }
+  void look_at(int fd, uint32_t chunk, uint64_t offset) {
+    const auto size = static_cast<off_t>(index_.chunks[chunk].size);
+    const auto begin = static_cast<off_t>(offset);
+    const off_t data = ::lseek(fd, begin, SEEK_DATA);
+    if (!missing_[chunk] || data < 0 || data >= begin + size) return;  // a hole
+    chunk_.resize(index_.chunks[chunk].size);
+    if (::pread(fd, chunk_.data(), chunk_.size(), begin) == size) take_chunk();
+    chunk_.clear();
   }
   void look_in_file(int fd) {
     ChunkCutter cutter;
@@ -158,9 +185,11 @@ void ChunkWriter::write(size_t chunk, std::string_view bytes) {
 }
 
 std::vector<bool> make_delta_tree(const NarIndex& index, const std::vector<fs::path>& bases,
-                                  const fs::path& tree, const std::function<bool()>& is_over) {
+                                  const fs::path& unfinished, const fs::path& tree,
+                                  const std::function<bool()>& is_over) {
   make_nodes(index, tree);
   ChunkSearch search(index, tree, is_over);
+  if (!unfinished.empty()) search.look_at_places(unfinished);
   for (const fs::path& base : bases) search.look_in(AT_FDCWD, base.string());
   return std::move(search).missing();
 }

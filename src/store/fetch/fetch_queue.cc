@@ -145,6 +145,7 @@ std::unique_ptr<NarFile> FetchQueue::open_ahead(const Substitute& substitute, st
   // A file ahead must fit its buffer: one that waits for room would block those behind it on a connection
   // that they share, among them perhaps the one that the workers wait for.
   if (!cache.is_remote() || size > small_file) return nullptr;
+  if (!peer && substitute.has_base) return nullptr;  // not all of it is needed
   try {
     auto file = cache.open_nar(narinfo, static_cast<size_t>(2 * size) + (1 << 20));
     reserved += size;

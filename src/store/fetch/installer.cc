@@ -257,14 +257,18 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
     memory_.remember(from.url.text, nix::narinfo_name(path), known.to_string());
   v1::OfferAnswer answer;
   if (!registered_) want(known.info.references, *answer.mutable_wanted());
-  answer.set_has_base(can_be_delta(from, known) && !bases_.find(known.info).empty());
+  answer.set_has_base(can_be_delta(from, known) && (has_part(path) || !bases_.find(known.info).empty()));
   return answer;
 }
 
-// What is small comes as quickly as a whole.
+// What is small comes as quickly as a whole, unless there is a part of it.
 bool Installer::can_be_delta(const Cache& from, const nix::NarInfo& narinfo) const {
   return from.is_remote && !registered_ && narinfo.index_hash &&
-         narinfo.file_size.value_or(narinfo.info.nar_size) > small_file;
+         (narinfo.file_size.value_or(narinfo.info.nar_size) > small_file || has_part(narinfo.info.path));
+}
+
+fs::path Installer::unfinished(const StorePath& path) const {
+  return options_.unfinished ? options_.unfinished(path) : fs::path();
 }
 
 v1::ClaimAnswer Installer::claim(const v1::Call::Claim& message) {
@@ -352,8 +356,9 @@ v1::BeginAnswer Installer::begin(const v1::Call::Begin& message) {
   for (const StorePath& base : bases_.find(known->info)) bases.push_back(store_.real_path(base));
   v1::BeginAnswer answer;
   try {
-    const std::vector<bool> missing = make_delta_tree(
-        index, bases, tree, [this] { return over_.load() || options_.stop.stop_requested(); });
+    const std::vector<bool> missing = make_delta_tree(index, bases, unfinished(path), tree, [this] {
+      return over_.load() || options_.stop.stop_requested();
+    });
     std::string bits((missing.size() + 7) / 8, '\0');
     for (size_t i = 0; i < missing.size(); ++i)
       if (missing[i]) bits[i / 8] = static_cast<char>(bits[i / 8] | 1 << i % 8);

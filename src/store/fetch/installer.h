@@ -93,6 +93,8 @@ class Installer {
   void count(Found& found, uint64_t decoder_memory);
   void wait_for_allowance(uint64_t bytes) const;
   bool is_present(const PathInfo& info) const;
+  fs::path unfinished(const StorePath& path) const;
+  bool has_part(const StorePath& path) const { return !unfinished(path).empty(); }
   bool can_be_delta(const Cache& from, const nix::NarInfo& narinfo) const;
 
   LocalStore& store_;

@@ -12,6 +12,7 @@
 #include "base/confined/sandbox.h"
 #include "base/settings/address.h"
 #include "nix/signature.h"
+#include "nix/store_path.h"
 #include "store/cache/narinfo_cache.h"
 
 namespace flox::store {
@@ -78,6 +79,9 @@ struct RealiseOptions {
   std::function<void(uint64_t bytes, const std::function<bool()>& is_over)> allow = {};
   // Called each time that a path turns out to be claimed by another realisation, for which this one waits.
   std::function<void()> on_busy = {};
+  // A tree of a path that has a part of its bytes, which is taken from there (make_delta_tree); an empty
+  // path: there is none. By several threads at once.
+  std::function<std::filesystem::path(const nix::StorePath&)> unfinished = {};
   PeerOptions peers;
   SharedPaths* shared =
       nullptr;              // what peers are told of; null: nobody is told. Without it no peer is asked.

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/directory.h"
+#include "base/os/replaced_link.h"
 #include "nix/base32.h"
 
 namespace flox::store {
@@ -38,12 +39,7 @@ void keep_link(const LocalStore& store, const fs::path& link) {
   const Directory state(store.state_directory());
   const std::string name = nix::to_base32(bytes_of(sha256(link.native())));
   const Directory named = state.make_directory("gcroots/auto");
-  if (!leads_to(named, name, link)) {
-    const std::string temporary = fmt::format("{}.{}", name, ::gettid());
-    named.remove(temporary);
-    named.make_link(temporary, link.native());
-    named.rename(temporary, named, name);
-  }
+  if (!leads_to(named, name, link)) replace_link(named, name, link.native());
   name_again(state.make_directory(fmt::format("gcroots/{}", second_names_directory)), link);
 }
 

@@ -1,14 +1,21 @@
 #include "store/local/named_root.h"
 
 #include "base/data/bytes.h"
-#include "base/data/random.h"
+#include "base/data/sha256.h"
 #include "base/error.h"
 #include "base/os/directory.h"
+#include "base/os/replaced_link.h"
+#include "nix/base32.h"
 
 namespace flox::store {
 namespace {
 
 fs::path place_of(const std::string& name) { return fs::path("gcroots") / name; }
+
+// What the root's link is called until it has its name: not below gcroots, where it would be a root, too.
+std::string unfinished_name(const std::string& name) {
+  return ".root-" + nix::to_base32(bytes_of(sha256(name))) + ".new";
+}
 
 }  // namespace
 
@@ -16,11 +23,10 @@ void set_named_root(const LocalStore& store, const std::string& name, const nix:
   in_context(fmt::format("making the GC root {}", name), [&] {
     const Directory state(store.state_directory());
     const fs::path place = place_of(name);
-    state.make_directory(place.parent_path().native());
-    const std::string temporary = ".root-" + to_hex(random_bytes(8));  // not below gcroots
-    state.make_link(temporary, path.to_string());
+    const Directory roots = state.make_directory(place.parent_path().native());
+    const std::string temporary = unfinished_name(name);
     try {
-      state.rename(temporary, state, place.native());
+      replace_link(roots, place.filename().native(), path.to_string(), state, temporary);
     } catch (const Error&) {
       state.remove(temporary);
       throw;

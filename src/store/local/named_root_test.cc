@@ -1,8 +1,14 @@
 #include "store/local/named_root.h"
 
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
+
+#include <array>
+#include <cstring>
+#include <set>
 
 #include "base/error.h"
+#include "base/os/fd.h"
 #include "base/os/file.h"
 
 namespace flox::store {
@@ -20,6 +26,37 @@ TEST(NamedRoot, takes_the_place_of_the_one_before_and_leaves_nothing_else) {
   EXPECT_EQ(fs::read_symlink(link), second.to_string());
   for (const auto& entry : fs::recursive_directory_iterator(store.state_directory()))
     EXPECT_FALSE(entry.path().filename().string().starts_with(".root-")) << entry.path();
+}
+
+// The names of what was made in the directory since it is watched.
+std::set<std::string> made_in(const Fd& watch) {
+  std::array<char, 4096> buffer{};
+  std::set<std::string> names;
+  for (ssize_t got = 0; (got = ::read(watch.get(), buffer.data(), buffer.size())) > 0;)
+    for (ssize_t at = 0; at < got;) {
+      inotify_event event{};
+      std::memcpy(&event, buffer.data() + at, sizeof event);
+      names.insert(buffer.data() + at + sizeof event);
+      at += static_cast<ssize_t>(sizeof event + event.len);
+    }
+  return names;
+}
+
+TEST(NamedRoot, that_was_left_by_one_that_was_killed_goes_with_the_next_of_its_name) {
+  const TempDir dir;
+  const LocalStore store(dir.path());
+  const auto path = nix::StorePath::parse("/nix/store/00000000000000000000000000000000-a");
+  set_named_root(store, "flox-imports/git", path);  // its directory is there
+  const Fd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  ASSERT_GE(::inotify_add_watch(watch.get(), store.state_directory().c_str(), IN_CREATE), 0);
+  set_named_root(store, "flox-imports/git", path);
+  const std::set<std::string> made = made_in(watch);
+  ASSERT_EQ(made.size(), 1);
+  const fs::path left = store.state_directory() / *made.begin();
+  EXPECT_FALSE(fs::is_symlink(left));
+  fs::create_symlink("left", left);
+  set_named_root(store, "flox-imports/git", path);
+  EXPECT_FALSE(fs::is_symlink(left));
 }
 
 TEST(NamedRoot, is_read_and_removed) {

@@ -1,7 +1,6 @@
 #include "ticket/local/local_objects.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/data/bytes.h"
@@ -9,6 +8,7 @@
 #include "base/error.h"
 #include "base/net/http_client.h"
 #include "base/os/directory.h"
+#include "base/os/unfinished_file.h"
 
 namespace ticket::local {
 
@@ -18,8 +18,6 @@ using flox::Error;
 using flox::ErrorKind;
 
 namespace {
-
-constexpr std::string_view unfinished = ".writing-";
 
 // The name comes with messages, from outside.
 const std::string& checked_bucket(const std::string& bucket) {
@@ -38,33 +36,6 @@ Directory open_bucket(const fs::path& root, const std::string& bucket) {
   }
 }
 
-// Processes that share the directory may have the same number, each in its own container.
-std::string unused_name() {
-  uint64_t number = 0;
-  if (::getrandom(&number, sizeof number, 0) != sizeof number)
-    flox::fail_errno(errno, "getting a random number");
-  return fmt::format("{}{:016x}", unfinished, number);
-}
-
-// A file that is being written; gone, unless it got its name, when the object goes.
-class Unfinished {
- public:
-  explicit Unfinished(const Directory& directory) : directory_(directory), name_(unused_name()) {
-    fd_ = directory.open(name_, O_WRONLY | O_CREAT | O_EXCL, 0644);
-  }
-  ~Unfinished() { ::unlinkat(directory_.fd(), name_.c_str(), 0); }
-  void write(const std::string& content) {
-    flox::write_all(fd_.get(), content);
-    if (fsync(fd_.get()) != 0) flox::fail_errno(errno, "writing {} to the disk", name_);
-  }
-  const std::string& name() const { return name_; }
-
- private:
-  const Directory& directory_;
-  std::string name_;
-  flox::Fd fd_;
-};
-
 void sync_directory(const Directory& directory) {
   if (fsync(directory.fd()) != 0) flox::fail_errno(errno, "writing {} to the disk", directory.name());
 }
@@ -82,7 +53,7 @@ void create_bucket(const fs::path& root, const std::string& bucket) {
   Directory directory = Directory(root).make_directory(checked_bucket(bucket));
   const time_t old = ::time(nullptr) - 3600;
   for (const std::string& name : directory.names()) {
-    if (!name.starts_with(unfinished)) continue;
+    if (!name.starts_with('.')) continue;  // no object's
     auto status = directory.status(name);  // another process may have removed it
     if (status && status->st_mtime < old) directory.remove(name);
   }
@@ -107,14 +78,14 @@ bool LocalObjects::write(const std::string& bucket, const std::string& key, cons
                          bool replace) {
   Directory directory = open_bucket(root_, bucket);
   const std::string name = file_name(key);
-  Unfinished file(directory);
-  file.write(content);
-  if (replace) {
-    directory.rename(file.name(), directory, name);
-  } else if (::linkat(directory.fd(), file.name().c_str(), directory.fd(), name.c_str(), 0) != 0) {
-    // Fails, unlike rename, if one is there.
-    if (errno == EEXIST) return false;
-    flox::fail_errno(errno, "making {} in {}", name, directory.name());
+  flox::UnfinishedFile file(directory, name, 0644);
+  flox::write_all(file.fd(), content);
+  if (fsync(file.fd()) != 0) flox::fail_errno(errno, "writing {} to the disk", name);
+  try {
+    replace ? file.replace() : file.create();
+  } catch (const Error& error) {
+    if (!replace && error.kind() == ErrorKind::conflict) return false;
+    throw;
   }
   sync_directory(directory);
   return true;

@@ -195,13 +195,13 @@ TEST_F(LocalBackendTest, LetsOneOfManyWritersHaveAnObject) {
 
 TEST_F(LocalBackendTest, RemovesWhatAKilledWriterLeftLongAgo) {
   auto bucket = directory_.path() / "buckets/raw";
-  for (const char* name : {".writing-1-1", ".writing-2-1", "kept"}) std::ofstream(bucket / name) << "x";
+  for (const char* name : {".one.new", ".two.new", "kept"}) std::ofstream(bucket / name) << "x";
   auto old = std::filesystem::file_time_type::clock::now() - 2h;
-  std::filesystem::last_write_time(bucket / ".writing-1-1", old);
+  std::filesystem::last_write_time(bucket / ".one.new", old);
   std::filesystem::last_write_time(bucket / "kept", old);
   backend_.create(wanted_, nullptr);
-  EXPECT_FALSE(std::filesystem::exists(bucket / ".writing-1-1"));
-  EXPECT_TRUE(std::filesystem::exists(bucket / ".writing-2-1")) << "its writer may still be at work";
+  EXPECT_FALSE(std::filesystem::exists(bucket / ".one.new"));
+  EXPECT_TRUE(std::filesystem::exists(bucket / ".two.new")) << "its writer may still be at work";
   EXPECT_TRUE(std::filesystem::exists(bucket / "kept"));
 }
 

@@ -242,7 +242,8 @@ TEST_F(Prepared, ForAnotherLevelArePackedAgain) {
     if (precision != Precision::int8_weights)
       EXPECT_EQ(again, packed);
     else
-      EXPECT_THAT(again, testing::Pointwise(testing::FloatNear(0.6f), packed)) << "rounded twice";
+      // Rounded twice to 127 steps, by each level in its own way.
+      EXPECT_THAT(again, testing::Pointwise(testing::FloatNear(std::ranges::max(packed) / 100), packed));
     flox::remove_tree(directory());
   }
 }

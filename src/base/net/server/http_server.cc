@@ -93,7 +93,7 @@ struct HttpServer::State {
   void listen();
   void accept();
   void accept_some();
-  bool has_room();
+  bool can_have_room() const;
   void accepted(tcp::socket socket);
   void cannot_accept(ErrorCode error);
   bool make_room(HttpSession* session);
@@ -136,7 +136,7 @@ void HttpServer::State::listen() {
 
 // Paused while every connection that there may be is being answered.
 void HttpServer::State::accept() {
-  if (is_accepting || is_pausing || !acceptor.is_open() || !has_room()) return;
+  if (is_accepting || is_pausing || !acceptor.is_open() || !can_have_room()) return;
   is_accepting = true;
   acceptor.async_wait(tcp::acceptor::wait_read, [this](ErrorCode error) {
     is_accepting = false;
@@ -149,7 +149,7 @@ void HttpServer::State::accept() {
 // Several at once: with one a turn, thousands that came before would keep the next waiting for thousands of
 // turns.
 void HttpServer::State::accept_some() {
-  for (int i = 0; i < accepted_at_once && has_room(); ++i) {
+  for (int i = 0; i < accepted_at_once && can_have_room(); ++i) {
     ErrorCode error;
     tcp::socket socket(service.io);
     acceptor.accept(socket, error);
@@ -157,13 +157,15 @@ void HttpServer::State::accept_some() {
     if (error == asio::error::connection_aborted) continue;
     if (error) return cannot_accept(error);
     pause = first_pause;
+    // Only now that there is a next one.
+    if (service.connections.count() >= most) make_room(service.connections.longest_waiting());
     accepted(std::move(socket));
   }
   accept();
 }
 
-bool HttpServer::State::has_room() {
-  return service.connections.count() < most || make_room(service.connections.longest_waiting());
+bool HttpServer::State::can_have_room() const {
+  return service.connections.count() < most || service.connections.longest_waiting() != nullptr;
 }
 
 // The session ends once its operations have.
@@ -235,7 +237,7 @@ void HttpServer::State::stop_listening() {
   if (!service.is_ending) {
     service.is_ending = true;
     ErrorCode ignored;
-    while (!service.options.listening && acceptor.is_open() && has_room()) {
+    while (!service.options.listening && acceptor.is_open() && can_have_room()) {
       ErrorCode error;
       tcp::socket socket(service.io);
       acceptor.accept(socket, error);

@@ -76,7 +76,7 @@ void HttpSession::close() {
   is_closed_ = true;
   transport_->close();
   if (stream_) stream_->abandon();
-  place_.wait(Waiting::not_at_all);
+  place_.leave();
   // Not from here: the caller may be the only one who still knows it.
   if (pumping_) asio::post(service_.io, [self = std::move(pumping_)] {});
 }

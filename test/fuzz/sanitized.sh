@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Every parser of bytes from outside, with the kept corpus and a few thousand inputs made from it, under sanitizers.
-# script/fuzz does it at length.
+# The same under sanitizers (script/fuzz), which compiles all parsers once more.
 # builds: nothing
 # ctest: TIMEOUT 2400
-# ctest: COST 330
 . "$(dirname "$0")/../lib.sh"
+exhaustive || { echo "takes a quarter of an hour of compiling: set FLOX_TEST_EXHAUSTIVE=1, or run script/fuzz"; exit 77; }
 command -v clang++-16 >/dev/null || { echo "needs clang++-16 (packages clang-16 and libclang-rt-16-dev)"; exit 77; }
 exec "$PROJECT/script/fuzz" --runs 5000

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# behaviour_test.sh SCRIPT: how CTest runs a behaviour test: on the disk (FLOX_TEST_TMPDIR, else where temporary files are),
+# unless the time for tests is over (FLOX_TEST_UNTIL).
+if [ "$(date +%s)" -ge "${FLOX_TEST_UNTIL:-9999999999}" ]; then
+  echo "no time is left: it would begin after $(date -d "@$FLOX_TEST_UNTIL" +%T)"
+  exit 77
+fi
+[ -z "${FLOX_TEST_TMPDIR:-}" ] || export TMPDIR=$FLOX_TEST_TMPDIR
+exec "$1"

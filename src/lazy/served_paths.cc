@@ -1,0 +1,167 @@
+#include "lazy/served_paths.h"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+
+#include "base/error.h"
+
+namespace flox::lazy {
+namespace {
+
+// Of those that bring frames. The others bring what nobody reads, too, when there is nothing else to do.
+constexpr unsigned urgent_threads = RemotePaths::at_once / 2, other_threads = RemotePaths::at_once / 2;
+
+// Counts to zero.
+class Countdown {
+ public:
+  explicit Countdown(size_t from) : left_(from) {}
+  void one() {
+    const std::lock_guard lock(mutex_);
+    --left_;
+    changed_.notify_all();
+  }
+  void wait(std::chrono::milliseconds most) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, most, [&] { return left_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t left_;
+};
+
+}  // namespace
+
+ServedPaths::ServedPaths(Directory files, const MountPlan& plan)
+    : files_(std::move(files)),
+      remote_(plan.caches, nix::TrustedKeys(plan.trusted_keys), plan.isolation),
+      queue_(urgent_threads, other_threads) {
+  uint32_t slot = 0;
+  for (const nix::StorePath& path : plan.paths) serve(path, ++slot, std::string(path.base_name()), {});
+  if (!plan.further) return;
+  for (const GivenPath& given : read_given_paths(files_))
+    serve(given.path, given.slot, name_of(given.path, given.slot), given.whole);
+}
+
+void ServedPaths::serve(const nix::StorePath& path, uint32_t slot, std::string name,
+                        const std::string& store) {
+  const RemotePath found = read_mounted_path(files_, path, remote_);
+  Served served{.slot = slot,
+                .contents = SparsePath::open(files_.subdirectory(path.base_name()), found.index,
+                                             queue_.source(std::string(path.base_name()), found.places)),
+                .counts = std::make_shared<ReadCounts>(),
+                .whole = !store.empty()};
+  if (served.whole) served.contents->use_store(Directory(store), std::string(path.base_name()));
+  mounted_.add({.name = std::move(name),
+                .slot = slot,
+                .tree = std::make_shared<PathTree>(*found.index),
+                .contents = served.contents,
+                .counts = served.counts});
+  const std::lock_guard lock(mutex_);
+  served_.emplace(path, std::move(served));
+}
+
+void ServedPaths::fetch_all() {
+  const std::lock_guard lock(mutex_);
+  // What fails is tried again when somebody reads it.
+  for (const auto& [path, served] : served_)
+    for (uint32_t frame = 0; frame < served.contents->index().frames.size(); ++frame)
+      served.contents->want_frame(frame, [](int) {});
+}
+
+std::string ServedPaths::name_of(const nix::StorePath& path, uint32_t slot) {
+  return fmt::format("{}.{}", slot, path.base_name());
+}
+
+uint32_t ServedPaths::slot_of(const nix::StorePath& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = served_.find(path);
+  return found == served_.end() ? 0 : found->second.slot;
+}
+
+uint32_t ServedPaths::add(const nix::StorePath& path) {
+  const std::lock_guard giving(giving_);
+  if (const uint32_t slot = slot_of(path); slot != 0) return slot;
+  const uint32_t slot = take_slot(files_);
+  serve(path, slot, name_of(path, slot), {});
+  write_given_path(files_, {.path = path, .slot = slot});
+  return slot;
+}
+
+void ServedPaths::use_store(const nix::StorePath& path, const std::string& store) {
+  const std::lock_guard giving(giving_);
+  std::shared_ptr<SparsePath> contents;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = served_.find(path);
+    if (found == served_.end() || found->second.whole) return;
+    Directory directory(store);  // what cannot be opened changes nothing
+    write_given_path(files_, {.path = path, .slot = found->second.slot, .whole = store});
+    found->second.whole = true;
+    contents = found->second.contents;
+  }
+  contents->use_store(Directory(store), std::string(path.base_name()));
+}
+
+void ServedPaths::drop(const nix::StorePath& path) {
+  const std::lock_guard giving(giving_);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = served_.find(path);
+    if (found == served_.end()) return;
+    mounted_.remove(found->second.slot);
+    served_.erase(found);
+  }
+  remove_given_path(files_, path);
+}
+
+PathsStatus ServedPaths::status(const std::vector<nix::StorePath>& paths) const {
+  PathsStatus status;
+  const auto add = [&](const Served& served) {
+    ++status.paths;
+    status.whole += served.whole ? 1 : 0;
+    status.bytes += served.contents->bytes();
+    status.here += served.contents->bytes_here();
+    status.waited += served.counts->waited;
+    status.waited_micros += served.counts->waited_micros;
+    status.failed += served.counts->failed;
+  };
+  const FrameQueue::Waiting waiting = queue_.waiting();
+  status.frames_now = waiting.now;
+  status.frames_later = waiting.later;
+  const std::lock_guard lock(mutex_);
+  if (paths.empty())
+    for (const auto& [path, served] : served_) add(served);
+  for (const nix::StorePath& path : paths)
+    if (const auto found = served_.find(path); found != served_.end()) add(found->second);
+  return status;
+}
+
+std::vector<PathFailure> ServedPaths::retry(const std::vector<nix::StorePath>& paths,
+                                            std::chrono::milliseconds most) {
+  std::map<nix::StorePath, std::shared_ptr<SparsePath>> failed;
+  std::vector<std::pair<std::shared_ptr<SparsePath>, uint32_t>> wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const nix::StorePath& path : paths) {
+      const auto found = served_.find(path);
+      if (found == served_.end()) continue;
+      for (const uint32_t frame : found->second.contents->failed_frames()) {
+        failed.emplace(path, found->second.contents);
+        wanted.emplace_back(found->second.contents, frame);
+      }
+    }
+  }
+  const auto countdown = std::make_shared<Countdown>(wanted.size());
+  for (const auto& [contents, frame] : wanted)
+    contents->want_frame(frame, [countdown](int) { countdown->one(); });
+  countdown->wait(most);
+  std::vector<PathFailure> result;
+  for (const auto& [path, contents] : failed)
+    if (!contents->failed_frames().empty()) result.push_back({path, contents->last_failure()});
+  return result;
+}
+
+}  // namespace flox::lazy
