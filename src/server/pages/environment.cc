@@ -6,13 +6,13 @@
 #include <map>
 #include <set>
 
+#include "base/rfc3339.h"
 #include "server/api/nodes.h"
 #include "server/pages/context.h"
 #include "server/pages/generations.h"
 #include "server/pages/parts.h"
 #include "server/pages/snippets.h"
 #include "server/pages/trust_view.h"
-#include "server/records/clock.h"
 
 namespace flox::server {
 namespace {
@@ -178,7 +178,7 @@ Html nodes_view(const PagesContext& pages, const Call& call, const EnvironmentAd
            el("td", {},
               el("a", {Attribute::href(environment.page(one.generation))}, std::to_string(one.generation))),
            el("td", {{"class", "number"}}, number_text(static_cast<uint64_t>(one.containers))),
-           el("td", {}, recorded_time(one.heard_at)));
+           el("td", {}, rfc3339(one.heard_at)));
   Html section = el("h2", {{"id", "nodes"}}, "Nodes that run it");
   if (!nodes.empty())
     section += table("As they reported last",
