@@ -5,7 +5,7 @@
 #   DATA=DIRECTORY                                 a data directory that an earlier run has filled, or is to fill
 #   SECONDS_EACH=20 ROUNDS=3                       how long each is asked, and how often; of NARs the medians count
 #   TLS=1                                          only the binary cache, over HTTPS, ours and nginx's (TLS 1.3)
-#   HARMONIA=PROGRAM                               harmonia-cache beside them, with a store that has a path of each size
+#   HARMONIA=PROGRAM                               harmonia-cache beside them, with a store that has a path of each size; without TLS
 #   BACKEND=shared                                 PostgreSQL and S3, filled by export and import; files come from S3 then, so
 #                                                  that only records and memory are measured
 . "$(dirname "$0")/../test/lib.sh"
@@ -13,7 +13,7 @@
 PACKAGES=${PACKAGES:-5000} VERSIONS=${VERSIONS:-20} ENVIRONMENTS=${ENVIRONMENTS:-20000} SECONDS_EACH=${SECONDS_EACH:-20} ROUNDS=${ROUNDS:-3}
 storage=${BACKEND:-local} BACKEND=local
 nginx= harmonia=
-trap 'for peer in $nginx $harmonia; do kill "$peer"; done; stop_catalog; stop_backend; umount -l "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
+trap 'for peer in $nginx $harmonia; do kill "$peer" || true; done 2>/dev/null; stop_catalog; stop_backend; umount -l "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
 cp "$dir/token" /dev/shm/catalog-bench-token.$$ && mount -t tmpfs tmpfs "$dir" && mv /dev/shm/catalog-bench-token.$$ "$dir/token" && chmod 600 "$dir/token"
 
 # against WHAT FIGURE LIMIT UNIT: a line with the target, which is the most that the figure may be; or the least, with "least".
@@ -128,7 +128,7 @@ theirs=$scheme://127.0.0.1:$port
 until curl -sf "$theirs/$digest.narinfo" >/dev/null; do sleep 0.1; done
 
 # harmonia makes NARs of the files of a store while it sends them.
-if [ -n "${HARMONIA:-}" ]; then
+if [ -n "${HARMONIA:-}" ] && [ -z "${TLS:-}" ]; then
   harmonia_port=$(free_port)
   for size in 100M 10M 1M 20k; do
     head -c $size /dev/urandom >"$dir/file"
@@ -138,13 +138,11 @@ if [ -n "${HARMONIA:-}" ]; then
 bind = "127.0.0.1:$harmonia_port"
 workers = $(nproc)
 real_nix_store = "$dir/store/nix/store"
-${TLS:+tls_cert_path = "$dir/tls.crt"
-tls_key_path = "$dir/tls.key"}
 TOML
   CONFIG_FILE=$dir/harmonia.toml RUST_LOG=error "$HARMONIA" 2>"$dir/harmonia.log" &
   harmonia=$!
-  harmonia_url=$scheme://127.0.0.1:$harmonia_port
-  until curl -sf "$harmonia_url/nix-cache-info" >/dev/null; do kill -0 $harmonia; sleep 0.1; done
+  harmonia_url=http://127.0.0.1:$harmonia_port
+  until curl -sf "$harmonia_url/nix-cache-info" >/dev/null; do kill -0 $harmonia || die "harmonia did not start: $(cat "$dir/harmonia.log")"; sleep 0.1; done
 fi
 # harmonia_path SIZE: the narinfo's name of the path of that size. harmonia_nar SIZE: its NAR's URL.
 harmonia_path() { sed -n "s|^/nix/store/\([^-]*\)-of-$1\$|\1.narinfo|p" "$dir/paths"; }
