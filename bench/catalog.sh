@@ -4,14 +4,16 @@
 #   PACKAGES=5000 VERSIONS=20 ENVIRONMENTS=20000   what it has: 100,000 versions
 #   DATA=DIRECTORY                                 a data directory that an earlier run has filled, or is to fill
 #   SECONDS_EACH=20 ROUNDS=3                       how long each is asked, and how often; of NARs the medians count
+#   TLS=1                                          only the binary cache, over HTTPS, ours and nginx's (TLS 1.3)
+#   HARMONIA=PROGRAM                               harmonia-cache beside them, with a store that has a path of each size; without TLS
 #   BACKEND=shared                                 PostgreSQL and S3, filled by export and import; files come from S3 then, so
 #                                                  that only records and memory are measured
 . "$(dirname "$0")/../test/lib.sh"
 . "$PROJECT/test/catalog/support.sh"
 PACKAGES=${PACKAGES:-5000} VERSIONS=${VERSIONS:-20} ENVIRONMENTS=${ENVIRONMENTS:-20000} SECONDS_EACH=${SECONDS_EACH:-20} ROUNDS=${ROUNDS:-3}
 storage=${BACKEND:-local} BACKEND=local
-nginx=
-trap '[ -z "$nginx" ] || kill "$nginx"; stop_catalog; stop_backend; umount -l "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
+nginx= harmonia=
+trap 'for peer in $nginx $harmonia; do kill "$peer" || true; done 2>/dev/null; stop_catalog; stop_backend; umount -l "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
 cp "$dir/token" /dev/shm/catalog-bench-token.$$ && mount -t tmpfs tmpfs "$dir" && mv /dev/shm/catalog-bench-token.$$ "$dir/token" && chmod 600 "$dir/token"
 
 # against WHAT FIGURE LIMIT UNIT: a line with the target, which is the most that the figure may be; or the least, with "least".
@@ -45,14 +47,30 @@ nar_rate() {
   awk -v bytes="$bytes" -v ticks="$(($(ticks "${@:3}") - before))" -v s="$SECONDS_EACH" 'BEGIN { printf "%d %.3f\n", bytes, ticks / 100 / (bytes * s / 1e9) }'
 }
 
-start_catalog
+scheme=http
+tls=() nginx_tls=
+if [ -n "${TLS:-}" ]; then
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/tls.key" -out "$dir/tls.crt" -subj /CN=bench -addext subjectAltName=IP:127.0.0.1 \
+    -days 2 2>"$dir/openssl.log"
+  scheme=https tls=(--tls-cert "$dir/tls.crt" --tls-key "$dir/tls.key")
+  nginx_tls="ssl_certificate $dir/tls.crt; ssl_certificate_key $dir/tls.key; ssl_protocols TLSv1.3;"
+  export CURL_CA_BUNDLE=$dir/tls.crt
+fi
+serve() {
+  start_catalog "${tls[@]}"
+  url=$scheme${url#http}
+}
+
+serve
 idle=$(rss)
 make_key key-1 >/dev/null
 make_path a
 narinfo key-1 >"$dir/narinfo"
 equal "$(put "$digest.narinfo" "$dir/narinfo")" 201
 stop_catalog
-if [ -e "${DATA:-}/catalog.sqlite" ]; then
+if [ -n "${TLS:-}" ]; then
+  step "without packages"
+elif [ -e "${DATA:-}/catalog.sqlite" ]; then
   cp -a "$DATA/catalog.sqlite" "$data/"
 else
   start_catalog
@@ -61,7 +79,7 @@ else
   stop_catalog
   [ -z "${DATA:-}" ] || { mkdir -p "$DATA" && cp -a "$data/catalog.sqlite" "$DATA/"; }
 fi
-start_catalog  # a schema of an earlier release is brought to ours
+serve  # a schema of an earlier release is brought to ours
 stop_catalog
 if [ "$storage" = shared ]; then
   step "into PostgreSQL and S3: export, import"
@@ -72,12 +90,14 @@ if [ "$storage" = shared ]; then
   flox-catalog import "$dir/export" --unverified --data "$data" "${CATALOG_OPTIONS[@]}" >"$dir/import.log"
   psql_admin -d catalog -qc analyze
 fi
-start_catalog
+serve
 step "what it has: $(curl -s "$url/metrics" | awk '/^flox_catalog_builds / { print $2 }') versions"
 against "memory, idle and empty" "$idle" 30720 KiB
 against "memory, idle with all that" "$(rss)" 30720 KiB
-steady resolve 200 10
-steady search 100 20
+if [ -z "${TLS:-}" ]; then
+  steady resolve 200 10
+  steady search 100 20
+fi
 if [ "$storage" = shared ]; then
   against "memory, the most it ever was" "$(peak_rss)" 131072 KiB
   exit
@@ -89,7 +109,7 @@ port=$(free_port)
 cat >"$dir/nginx.conf" <<CONF
 worker_processes auto; daemon off; pid $dir/nginx.pid; error_log $dir/nginx.log;
 events { worker_connections 1024; }
-http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; server { listen 127.0.0.1:$port; root $dir/www; } }
+http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; server { listen 127.0.0.1:$port ${nginx_tls:+ssl}; $nginx_tls root $dir/www; } }
 CONF
 nar_of() {  # BYTES: uploads one; its name in $name
   head -c "$1" /dev/urandom >"$dir/file"
@@ -104,8 +124,29 @@ nar_of 20k; small=$name
 cp "$data/cache/$digest.narinfo" "$dir/www/"
 nginx -c "$dir/nginx.conf" &
 nginx=$!
-theirs=http://127.0.0.1:$port
+theirs=$scheme://127.0.0.1:$port
 until curl -sf "$theirs/$digest.narinfo" >/dev/null; do sleep 0.1; done
+
+# harmonia makes NARs of the files of a store while it sends them.
+if [ -n "${HARMONIA:-}" ] && [ -z "${TLS:-}" ]; then
+  harmonia_port=$(free_port)
+  for size in 100M 10M 1M 20k; do
+    head -c $size /dev/urandom >"$dir/file"
+    flox --root "$dir/store" store add --name "of-$size" "$dir/file" >>"$dir/paths"
+  done
+  cat >"$dir/harmonia.toml" <<TOML
+bind = "127.0.0.1:$harmonia_port"
+workers = $(nproc)
+real_nix_store = "$dir/store/nix/store"
+TOML
+  CONFIG_FILE=$dir/harmonia.toml RUST_LOG=error "$HARMONIA" 2>"$dir/harmonia.log" &
+  harmonia=$!
+  harmonia_url=http://127.0.0.1:$harmonia_port
+  until curl -sf "$harmonia_url/nix-cache-info" >/dev/null; do kill -0 $harmonia || die "harmonia did not start: $(cat "$dir/harmonia.log")"; sleep 0.1; done
+fi
+# harmonia_path SIZE: the narinfo's name of the path of that size. harmonia_nar SIZE: its NAR's URL.
+harmonia_path() { sed -n "s|^/nix/store/\([^-]*\)-of-$1\$|\1.narinfo|p" "$dir/paths"; }
+harmonia_nar() { echo "$harmonia_url/$(curl -s "$harmonia_url/$(harmonia_path "$1")" | sed -n 's/^URL: //p')"; }
 
 step "its binary cache, and nginx with the same files, in turns"
 for ((round = 1; round <= ROUNDS; round++)); do
@@ -124,6 +165,16 @@ for ((round = 1; round <= ROUNDS; round++)); do
     echo "$(stat -c %s "$dir/www/$name") $ours $nginx_bytes" >>"$dir/nars"
   done
 done
+if [ -n "$harmonia" ]; then
+  step "harmonia ($("$HARMONIA" --version 2>/dev/null || echo "its version is unknown"))"
+  read -r requests _ < <(wrk_of "$harmonia_url/$(harmonia_path 1M)" 16)
+  echo "  narinfo: $requests requests a second"
+  for file in "100M 4" "10M 4" "1M 8" "20k 16"; do
+    read -r size connections <<<"$file"
+    read -r bytes time < <(nar_rate "$(harmonia_nar "$size")" "$connections" "$harmonia")
+    echo "  NAR of $size: $(numfmt --to=iec "$bytes")/s, processor time for a GB $time s"
+  done
+fi
 for size in $(awk '{ print $1 }' "$dir/nars" | sort -nru); do
   read -r ours our_time theirs_bytes their_time ratio < <(
     for field in '$2' '$3' '$4' '$5' '$2 / $4'; do awk -v size="$size" "\$1 == size { print $field }" "$dir/nars" | sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; done | xargs)

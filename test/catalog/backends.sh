@@ -14,6 +14,7 @@
 #   spooled                    how many uploads are on their way
 #
 # PostgreSQL runs as an unprivileged user, with ICU's English order of texts, a password over TCP and none at its socket.
+. "$PROJECT/script/venv.sh"
 CATALOG_OPTIONS=()
 postgres= s3= s3_proxy=
 PG_BIN=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -1 || true)
@@ -59,12 +60,26 @@ stop_backend() {
   stop_s3
 }
 
+# init_postgres DIRECTORY: makes DIRECTORY/data, in a place that an unprivileged user gets to.
+init_postgres() {
+  local place
+  place=$(mktemp -d)
+  [ "$(id -u)" != 0 ] || chown postgres:postgres "$place"
+  (cd "$place" && "${as_postgres[@]}" "$PG_BIN/initdb" -D data -U admin -A trust --no-sync -E UTF8 --locale-provider=icu --icu-locale=en --locale=C.UTF-8) >"$place.log" 2>&1 ||
+    die "initdb failed: $(tail -5 "$place.log")"
+  mkdir -p "$1"
+  cp -a "$place/data" "$1/data"
+  rm -rf "$place" "$place.log"
+}
+# A copy of one that was made once on this machine: initdb takes some seconds.
 make_postgres() {
   (umask 077 && echo "sesame's secret" >"$backend_dir/password")
   mkdir -p "$backend_dir/pg"
+  local made
+  made=$PYPI_CACHE/postgres-$("$PG_BIN/postgres" --version | tr -cd '0-9.')-$(declare -f init_postgres | sha256sum | cut -c1-12)
+  made_once "$made" init_postgres
+  cp -a "$made/data" "$backend_dir/pg/data"
   [ "$(id -u)" != 0 ] || chown -R postgres:postgres "$backend_dir/pg"
-  (cd "$backend_dir/pg" && "${as_postgres[@]}" "$PG_BIN/initdb" -D data -U admin -A trust --no-sync -E UTF8 --locale-provider=icu --icu-locale=en --locale=C.UTF-8) >"$backend_dir/initdb.log" 2>&1 ||
-    die "initdb failed: $(tail -5 "$backend_dir/initdb.log")"
   printf '%s\n' 'local all all trust' 'host all all all scram-sha-256' >"$backend_dir/hba"
   [ "$(id -u)" != 0 ] || chown postgres "$backend_dir/hba"
   pg_port=$(free_port)

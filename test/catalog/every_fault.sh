@@ -10,11 +10,10 @@
 # ctest: COST 100
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
-exhaustive=${FLOX_TEST_EXHAUSTIVE:-}
 FAULT_STEP=${FAULT_STEP:-12}
 export FAULT_OFFSET=${FAULT_OFFSET:-$((RANDOM % FAULT_STEP))}
 each_backend "$@"
-[ -n "$exhaustive" ] || step "FAULT_OFFSET=$FAULT_OFFSET"
+exhaustive || step "FAULT_OFFSET=$FAULT_OFFSET"
 cc -shared -fPIC -O1 -o "$dir/fault_at.so" "$PROJECT/test/catalog/fault_at.c" -ldl
 export FAULT_AT=$dir/fault_at
 key=$(make_key key-1)
@@ -60,7 +59,7 @@ kinds_of() {
 }
 # chosen_calls ACTION: those to try, as lines "N KIND": the N-th call of that kind, or of all kinds.
 chosen_calls() {
-  if [ -n "$exhaustive" ]; then
+  if exhaustive; then
     seq -f '%.0f 0000000000000000' 1 $most_kinds
   else
     awk -v action="$1" -v step="$FAULT_STEP" -v offset="$FAULT_OFFSET" '
@@ -96,7 +95,7 @@ at_calls() {
     if [ "$made" -lt "$nth" ]; then
       [ $done = 1 ] || die "$command failed without a fault: $(cat "$dir/said")"
       missed=$((missed + 1))
-      [ -z "$exhaustive" ] || break
+      ! exhaustive || break
       continue
     fi
     tried=$((tried + 1))
@@ -161,13 +160,16 @@ contains "$(publisher flox show "$name")" "$reason"
 step "collecting garbage"
 # Of what is recorded all is there at every moment, and so is of each narinfo its NAR. What is not needed goes, with the run after
 # at the latest.
-if [ "$BACKEND" = local ]; then
-  # A fresh one: a collection reads every path that there is.
-  stop_catalog
-  rm -rf "$data" "$dir/trust-state"
-  start_watched
-  publisher flox trust publish acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+# A fresh one: a collection reads every path that there is.
+stop_catalog
+rm -rf "$data" "$dir/trust-state"
+if [ "$BACKEND" = shared ]; then
+  empty_postgres
+  stop_s3
+  start_s3
 fi
+start_watched
+publisher flox trust publish acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 new_path
 publish >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 kept=$name

@@ -53,6 +53,10 @@ serves() {  # SCHEMA, of which 0.1 is 0
     equal "$(answer .signed.version)" 1
     equal "$(ask GET /api/v1/trust/acme/targets)" 200
   fi
+  if [ "$1" -ge 7 ]; then
+    equal "$(ask GET /api/v1/owners/acme/retention -H "Authorization: Bearer $token")" 200
+    equal "$(answer .rule.generations)" 10
+  fi
 }
 # The next generation, package and owner.
 goes_on() {

@@ -194,14 +194,16 @@ equal "$(exchange "$jwt" id_token)" 403
 
 step "forged tokens are refused, logged and counted"
 # forge CLAIM=VALUE… : the token with another header or claims, signed by a key of ours; KEY=VALUE with "header." for the header.
+openssl genrsa -out "$dir/forger.key" 2048 2>"$dir/openssl.log"
 forge() {
-  python3 - "$jwt" "$@" <<'PY'
-import base64, json, subprocess, sys, tempfile
+  python3 - "$dir/forger.key" "$jwt" "$@" <<'PY'
+import base64, json, subprocess, sys
 decode = lambda text: json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-header, claims, signature = sys.argv[1].split(".")
+forger = sys.argv[1]
+header, claims, signature = sys.argv[2].split(".")
 header, claims, keep = decode(header), decode(claims), False
-for change in sys.argv[2:]:
+for change in sys.argv[3:]:
     key, value = change.split("=", 1)
     if key == "keep":
         keep = True
@@ -215,11 +217,8 @@ if header["alg"] == "none":
 elif keep:
     print(text + "." + signature)
 else:
-    with tempfile.TemporaryDirectory() as place:
-        subprocess.run(["openssl", "genrsa", "-out", place + "/key", "2048"], check=True, capture_output=True)
-        open(place + "/text", "w").write(text)
-        made = subprocess.run(["openssl", "dgst", "-sha256", "-sign", place + "/key", place + "/text"], check=True, capture_output=True)
-        print(text + "." + encode(made.stdout))
+    made = subprocess.run(["openssl", "dgst", "-sha256", "-sign", forger], input=text.encode(), check=True, capture_output=True)
+    print(text + "." + encode(made.stdout))
 PY
 }
 counted() { metric 'flox_catalog_refused_total{reason="exchange"}'; }

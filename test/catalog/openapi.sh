@@ -170,6 +170,32 @@ exchange() { ask POST /api/v1/auth/exchange -d grant_type=urn:ietf:params:oauth:
 equal "$(exchange "$(cat "$dir/jwt")")" 200
 equal "$(exchange a.b.c)" 403
 
+step "what nodes report, on pages, to who may see it; a node that reports what is none, or too much"
+nodes=()
+for owner in acme beta; do nodes+=("$(flox auth token create --owner $owner --scope read 2>"$dir/said")"); done
+report() {  # STATUS TOKEN NODE BODY
+  mapfile -t with < <(json "$4")
+  equal "$(ask POST "/api/v1/nodes/$3" -H "Authorization: Bearer $2" "${with[@]}")" "$1"
+}
+runs() { jq -nc --arg owner "$1" --argjson last "$2" '{valid_seconds: 900, environments: [range(1; $last + 1) | {owner: $owner, name: "web", generation: ., containers: 3}]}'; }
+report 200 "${nodes[0]}" node-1 "$(runs acme 2)"
+report 200 "${nodes[0]}" node-1 "$(runs acme 256)"  # but it has two generations
+report 400 "${nodes[0]}" node-1 "$(runs acme 257)"
+report 400 "${nodes[0]}" node-1 '{"valid_seconds":1,"environments":[]}'
+report 400 "${nodes[0]}" no%20node "$(runs acme 1)"
+report 200 "${nodes[1]}" node-2 "$(runs acme 2)"  # whose environment it may not see
+report 403 "$token" node-3 "$(runs acme 1)"
+call 200 GET '/api/v1/environments/acme/web/nodes?page_size=1'
+equal "$(answer '.items[0] | "\(.node) \(.generation) \(.containers)"')" "node-1 1 3"
+call 200 GET "/api/v1/environments/acme/web/nodes?page_size=1&cursor=$(answer .next)"
+equal "$(answer '.items[0].generation, .next, .other_nodes' | xargs)" "2 null 0"
+equal "$(ask GET /api/v1/environments/acme/web/nodes -H "Authorization: Bearer ${nodes[1]}")" 404
+equal "$(ask GET /api/v1/environments/acme/web/nodes)" 403
+call 400 GET '/api/v1/environments/acme/web/nodes?cursor=x'
+flox auth token revoke "${nodes[0]%_*}" 2>"$dir/said"
+call 200 GET /api/v1/environments/acme/web/nodes
+equal "$(answer '.items | length')" 0
+
 step "signed metadata"
 call 200 GET /api/v1/trust/online-key
 call 404 GET /api/v1/trust/acme/root

@@ -220,7 +220,7 @@ generations /environments/demo/shop/difference?from=1&to=2
 owner /owners/demo
 status /status
 PAGES
-node "$PROJECT/test/catalog/browser/pages.mjs" "$packages" "$CATALOG_URL" "$WORLD/pages" "${PAGES_PICTURES:-$WORLD/pictures}"
+node "$PROJECT/test/catalog/browser/pages.mjs" "$packages" "$CATALOG_URL" "$WORLD/pages" ${PAGES_PICTURES:+"$PAGES_PICTURES"}
 
 step "generations that retention has removed are not offered"
 mkdir "$WORLD/kept" && cd "$WORLD/kept"

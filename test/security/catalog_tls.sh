@@ -31,6 +31,15 @@ head -c 8M /dev/urandom >"$dir/large"
 large=nar/$(base32_hash "$dir/large").nar
 equal "$(put "$large" "$dir/large")" 201
 curl -fs "$url/cache/$large" | cmp - "$dir/large"
+# A client that reads slowly fills the socket in the middle of a record; its connection goes on. Others do not wait for it, and one that
+# goes away harms nobody.
+curl -fs --limit-rate 4M -o "$dir/slow" "$url/cache/$large" -o "$dir/then" "$url/cache/$nar" &
+slow=$!
+curl -s -m 0.3 --limit-rate 100k -o "$dir/gone" "$url/cache/$large" && die "nobody went away"
+curl -fs --tls-max 1.2 "$url/cache/$large" | cmp - "$dir/large"
+wait $slow
+cmp "$dir/slow" "$dir/large"
+cmp "$dir/then" "$dir/nar"
 equal "$(curl -s -o "$dir/answer" -w '%{http_code}' -X PUT --data-binary "@$dir/large" "$url/cache/$large")" 403
 
 step "who does not know the authority, speaks an old protocol or no TLS, gets nothing"

@@ -65,8 +65,15 @@ json root_answer(catalog::Client& client, const json& question) {
   return root ? json{{"root", *root}} : json::object();
 }
 
+json report_answer(catalog::Client& client, const json& question) {
+  client.ask("POST", "/api/v1/nodes/" + url_encode(string_member(question, "node", "the question")),
+             question.at("report"), "reporting what runs on this node");
+  return json::object();
+}
+
 std::string answer_with(catalog::Client& client, const json& question) {
   const json answer = question.contains("environment") ? environment_answer(client, question)
+                      : question.contains("report")    ? report_answer(client, question)
                       : question.contains("root_of")   ? root_answer(client, question)
                                                        : package_answer(client, question);
   return answer.dump();
@@ -235,6 +242,10 @@ catalog::AnswerVerifier::Newest ConfinedCatalog::newest_of(const std::optional<t
   if (!evidence) return {};
   return {.targets = signed_texts_.targets_of(evidence->owner),
           .name_file = name.empty() ? std::string() : signed_texts_.name_file_of(evidence->owner, name)};
+}
+
+void ConfinedCatalog::report(const std::string& node, const json& report) const {
+  ask({{"node", node}, {"report", report}});
 }
 
 std::optional<std::string> ConfinedCatalog::root(const std::string& owner, uint64_t version) const {

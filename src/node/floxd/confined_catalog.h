@@ -48,6 +48,9 @@ class ConfinedCatalog {
   Environment environment(const catalog::EnvironmentName& name, const PodAnswers* pod = nullptr,
                           const Secret& token = {}) const;
 
+  // What runs on this node (node_report), with the node's login. Throws what catalog::Client::ask() throws.
+  void report(const std::string& node, const nlohmann::json& report) const;
+
  private:
   // The answer to a question, read by `read(answer, kept)`, which verifies it in one way or the other: the
   // catalog's, which is kept for the pod, or the one that was kept. `is_moving(result)`: whether the question

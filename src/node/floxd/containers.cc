@@ -58,7 +58,19 @@ json to_json(const Container& c) {
           {"view", c.view},
           {"service_account", c.service_account},
           {"pod_uid", c.pod_uid},
-          {"by_nri", c.by_nri}};
+          {"by_nri", c.by_nri},
+          {"environment_owner", c.environment.owner},
+          {"environment_name", c.environment.name},
+          {"environment_generation", c.environment.generation}};
+}
+
+// Nothing in a file of an earlier release.
+RunEnvironment environment_in(const json& entry, const std::string& name) {
+  const auto generation = entry.find("environment_generation");
+  if (generation == entry.end() || !generation->is_number_integer()) return {};
+  return {.owner = optional_string(entry, "environment_owner", name),
+          .name = optional_string(entry, "environment_name", name),
+          .generation = generation->get<int64_t>()};
 }
 
 Container from_json(const json& entry, const std::string& name) {
@@ -75,7 +87,8 @@ Container from_json(const json& entry, const std::string& name) {
           .view = optional_string(entry, "view", name),
           .service_account = optional_string(entry, "service_account", name),
           .pod_uid = optional_string(entry, "pod_uid", name),
-          .by_nri = by_nri != entry.end() && by_nri->is_boolean() && by_nri->get<bool>()};
+          .by_nri = by_nri != entry.end() && by_nri->is_boolean() && by_nri->get<bool>(),
+          .environment = environment_in(entry, name)};
 }
 
 }  // namespace

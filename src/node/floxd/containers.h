@@ -13,18 +13,25 @@
 
 namespace flox::node {
 
+// A generation of an environment of the catalog; number 0: none.
+struct RunEnvironment {
+  std::string owner, name;
+  int64_t generation = 0;
+};
+
 struct Container {
   std::string id;
   std::string pod_id;         // sandbox id; under plain ctr the container's own
   std::string pod_namespace;  // Kubernetes namespace
   std::string pod_name;
   std::string name;
-  int64_t prepared_at = 0;      // Unix seconds
-  std::string view;             // of the store (StoreViews); empty: it sees the whole store
-  std::string service_account;  // empty: it is not known
-  std::string pod_uid = {};     // Kubernetes'; empty: it is not known
-  bool by_nri = false;          // containerd tells its end: it need not have processes in its cgroup
-  uint64_t instance = 0;        // tells it from an earlier container of its id; not kept in the file
+  int64_t prepared_at = 0;          // Unix seconds
+  std::string view;                 // of the store (StoreViews); empty: it sees the whole store
+  std::string service_account;      // empty: it is not known
+  std::string pod_uid = {};         // Kubernetes'; empty: it is not known
+  bool by_nri = false;              // containerd tells its end: it need not have processes in its cgroup
+  RunEnvironment environment = {};  // none: it has a package, or what floxd did not resolve
+  uint64_t instance = 0;            // tells it from an earlier container of its id; not kept in the file
 };
 
 inline constexpr std::string_view pod_holder_prefix = "pod-";

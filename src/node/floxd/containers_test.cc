@@ -1,5 +1,6 @@
 #include "node/floxd/containers.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/os/file.h"
@@ -48,6 +49,21 @@ TEST(Containers, ALaterOneOfItsIdIsAnother) {
   containers.expect(second);
   EXPECT_FALSE(containers.is_current(first));
   EXPECT_TRUE(containers.is_current(second));
+}
+
+TEST(Containers, WhatTheyRunIsKnownToOneThatStartsAgainAndUnknownInTheFileOfAnEarlierRelease) {
+  const TempDir directory;
+  const auto file = directory.path() / "containers.json";
+  Container web{.id = "aaa", .pod_id = "pod"};
+  web.environment = {.owner = "acme", .name = "web", .generation = 7};
+  Containers(file).add(web);
+  const RunEnvironment kept = Containers(file).all().at("aaa").environment;
+  EXPECT_EQ(fmt::format("{}/{}:{}", kept.owner, kept.name, kept.generation), "acme/web:7");
+  std::string text = read_file(file);
+  for (const char* key : {"environment_owner", "environment_name", "environment_generation"})
+    text.replace(text.find(key), 11, "environ_was");
+  write_file(file, text);
+  EXPECT_EQ(Containers(file).all().at("aaa").environment.generation, 0);
 }
 
 TEST(Tenant, IsTheNamespaceAndIsCalledByItsNameOrThePodWhereThereIsNone) {

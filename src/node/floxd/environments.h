@@ -63,6 +63,10 @@ class Environments {
   // without one the node's login counts. Throws Error, as above.
   NamedLock lock_of(std::string_view reference, const PodAnswers* pod = nullptr,
                     const Secret& token = {}) const;
+  // Tells the catalog what runs here (Reporter).
+  void report(const std::string& node, const nlohmann::json& report) const {
+    in_context(config_.catalog_url, [&] { catalog_.report(node, report); });
+  }
   // How a lock is realised.
   struct Terms {
     Lane lane = Lane::start;  // no request waits for what is realised in another lane

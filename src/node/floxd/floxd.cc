@@ -28,6 +28,7 @@
 #include "base/printable.h"
 #include "base/settings/options.h"
 #include "base/settings/read.h"
+#include "base/settings/units.h"
 #include "base/trace/exporter.h"
 #include "env/manifest.h"
 #include "node/floxd/collector.h"
@@ -40,6 +41,7 @@
 #include "node/floxd/prefetch_messages.h"
 #include "node/floxd/prefetcher.h"
 #include "node/floxd/realise_queue.h"
+#include "node/floxd/reporter.h"
 #include "node/floxd/status_service.h"
 #include "node/floxd/sweep.h"
 #include "node/installer/registry.h"
@@ -330,6 +332,27 @@ std::string host_name() {
   return name;
 }
 
+// Tells the catalog what runs here; null if it is not to.
+std::unique_ptr<Reporter> reporter_of(const Config& config, const Environments& environments,
+                                      const Containers& containers, Metrics& metrics) {
+  if (!config.report_environments) return nullptr;
+  if (config.catalog_url.empty())
+    throw Error(ErrorKind::invalid_input, "report_environments is set, and catalog_url is not",
+                "Set catalog_url to the catalog that is to be told.");
+  if (config.report_interval < std::chrono::seconds(20) || config.report_interval > std::chrono::minutes(20))
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("report_interval: {} is not from 20 s to 20 minutes",
+                            duration_text(config.report_interval)),
+                "Set another one, or none: it is 5 minutes then.");
+  const std::string name = config.report_name.empty() ? host_name() : config.report_name;
+  check_report_name(name);
+  return std::make_unique<Reporter>(Reporter::Options{
+      .interval = config.report_interval,
+      .containers = [&containers] { return containers.all(); },
+      .send = [&environments, name](const nlohmann::json& report) { environments.report(name, report); },
+      .ended = [&metrics](bool sent) { metrics.reported(sent); }});
+}
+
 // This node's part in a store that another one writes; null if the store is its own.
 std::unique_ptr<StoreReader> reader_of(const Config& config, const fs::path& state, const Peers& peers,
                                        store::LocalStore& store, Metrics& metrics) {
@@ -438,6 +461,7 @@ void serve(const Options& options) {
   serve_prefetches(node_server, pool, prefetches);
   const StatusService status(store, starts, queue, kept);
   serve_status(node_server, pool, status);
+  const std::unique_ptr<Reporter> reporter = reporter_of(config, environments, containers, metrics);
   const PodServer pods(config, pod, prefetches, status, budgets, queue[Lane::pod], metrics);
   const std::unique_ptr<HttpServer> http =
       serve_metrics(config, store, metrics, pods, prefetches, queue, spans.get());

@@ -69,6 +69,10 @@ struct Metrics::Page {
   Gauge& store_readers = page.gauge("flox_store_readers", "Nodes that read this node's store.");
   Gauge& peer_listening =
       page.gauge("flox_peer_listening", "Whether floxd serves other nodes at peer_address.");
+  MetricsPage::Family<Counter>& reports = page.counters(
+      "flox_reports_total", "Reports to the catalog of what runs on the node, by whether they arrived.");
+  Counter& reports_sent = reports.Add({{"result", "sent"}});
+  Counter& reports_failed = reports.Add({{"result", "failed"}});
   Counter& peer_refused = page.counter("flox_peer_refused_total",
                                        "Requests at the peers' address without proof of the peers' key.");
   Counter& hedges =
@@ -279,6 +283,7 @@ void Metrics::sent_to_peers(uint64_t bytes) { page_->peer_sent.Increment(static_
 void Metrics::peers_served(bool is_listening) { page_->peer_listening.Set(is_listening ? 1 : 0); }
 void Metrics::writer_heard(bool is_heard) { page_->writer_heard.Set(is_heard ? 1 : 0); }
 void Metrics::store_readers(size_t readers) { page_->store_readers.Set(static_cast<double>(readers)); }
+void Metrics::reported(bool sent) { (sent ? page_->reports_sent : page_->reports_failed).Increment(); }
 void Metrics::peer_refused() { page_->peer_refused.Increment(); }
 void Metrics::peer_busy() { page_->peer_busy.Increment(); }
 

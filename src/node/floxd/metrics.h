@@ -100,6 +100,8 @@ class Metrics {
   void writer_heard(bool is_heard);
   // How many nodes read this node's store.
   void store_readers(size_t readers);
+  // The catalog was told what runs here, or could not be.
+  void reported(bool sent);
   // Somebody without the peers' key asked.
   void peer_refused();
   // A peer was told to come later.

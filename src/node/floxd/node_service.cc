@@ -82,6 +82,13 @@ policy::Start start_of(const v1::PrepareRequest& request, const Container& conta
   return start;
 }
 
+// What was resolved, for reports.
+RunEnvironment run_environment(const std::string& reference, const NamedLock& named) {
+  if (!named.generation || !catalog::is_environment_name(reference)) return {};
+  const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
+  return {.owner = name.owner, .name = name.name, .generation = *named.generation};
+}
+
 // By OpenTelemetry's names.
 void describe(const v1::PrepareRequest& request, trace::Span& span) {
   if (!span.is_recorded()) return;
@@ -267,7 +274,7 @@ nix::StorePath NodeService::realise(const env::Lockfile& lock, std::string_view 
 }
 
 void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentImage* image,
-                           const Container& container, const IsGone& is_gone, PodRequest& asked,
+                           Container& container, const IsGone& is_gone, PodRequest& asked,
                            v1::PrepareResponse& response) {
   in_context(fmt::format("environment '{}'", request.environment()), [&] {
     env::Variables variables = variables_of(request);
@@ -276,6 +283,7 @@ void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentI
     auto answers = answers_of(kept_, container, PodAnswers::First::kept);
     if (answers) answers->prefetched = prefetched_answers(request.environment()).key();
     const NamedLock named = lock_for(request, image, variables, answers ? &*answers : nullptr, asked);
+    container.environment = run_environment(request.environment(), named);
     const nix::StorePath profile = realise(named.lock, mode, request, is_gone, asked);
     if (answers) kept_.lease(answers->key, profile);
     prefetches_.used(profile);  // the pod's lease has it now

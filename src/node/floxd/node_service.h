@@ -70,7 +70,7 @@ class NodeService {
   // Decided by the policy: `asked`.
   v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
                               Container& container, const IsGone& is_gone, PodRequest& asked);
-  void activate(const v1::PrepareRequest& request, const EnvironmentImage* image, const Container& container,
+  void activate(const v1::PrepareRequest& request, const EnvironmentImage* image, Container& container,
                 const IsGone& is_gone, PodRequest& asked, v1::PrepareResponse& response);
   // Whether nobody wants any more what is fetched for the request.
   UnderWay::Gone when_gone(const v1::PrepareRequest& request, const IsGone& is_gone);

@@ -139,6 +139,24 @@ struct FloxdSettings : SettingGroup {
       {.key = "kubelet_dir",
        .help = "Root directory of the kubelet: while it has a directory of a pod, the pod's packages stay."},
       "/var/lib/kubelet");
+  bool report_environments = declare(
+      report_environments,
+      {.key = "report_environments",
+       .help = "Whether floxd tells the catalog which environments run on this node, and in how many "
+               "containers, for its pages. It signs in with the login in catalog_url or of netrc, which must "
+               "be a token of the owner that runs the node."});
+  std::string report_name = declare(
+      report_name,
+      {.key = "report_name",
+       .help = "Name under which the node reports, of which no other node of that owner has the same; "
+               "empty: its host name."});
+  std::chrono::seconds report_interval = declare(
+      report_interval,
+      {.key = "report_interval",
+       .help =
+           "How often it reports although nothing else runs, from 20 s to 20 minutes. The catalog forgets "
+           "a node that it has not heard of for three times as long."},
+      std::chrono::minutes(5));
   std::map<std::string, std::string> namespace_environments = declare(
       namespace_environments,
       {.key = "namespace_environments",

@@ -117,6 +117,7 @@ Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords&
   add_package_routes(router_, context_);
   add_collect_routes(router_, context_);
   add_environment_routes(router_, context_);
+  add_node_routes(router_, context_);
   add_cache_routes(router_, context_);
   add_attestation_routes(router_, context_);
   add_trust_routes(router_, context_);
@@ -225,7 +226,8 @@ ServerResponse Api::answer(const ServerRequest& request) {
         throw with_problem(error, *caller);
       }
     }();
-    if (const Route* route = router_.route_of(request); is_change(request, route))
+    if (const Route* route = router_.route_of(request);
+        is_change(request, route) && (route == nullptr || route->audited == Audited::by_rule))
       context_.accounts.audit.write(request, {.who = caller->name(),
                                               .token = caller->token,
                                               .action = request.method + " " + route->path,

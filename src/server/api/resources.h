@@ -21,6 +21,7 @@ nix::StorePathSet paths_of(const env::Lockfile& lock);
 void add_package_routes(Router& router, ApiContext& context);
 void add_collect_routes(Router& router, ApiContext& context);
 void add_environment_routes(Router& router, ApiContext& context);
+void add_node_routes(Router& router, ApiContext& context);
 void add_cache_routes(Router& router, ApiContext& context);
 void add_attestation_routes(Router& router, ApiContext& context);
 void add_trust_routes(Router& router, ApiContext& context);

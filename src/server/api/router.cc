@@ -111,12 +111,14 @@ nlohmann::json Call::json() const {
   return parse_json(request_.body, "the request's body", route_.body.json);
 }
 
-void Router::add(std::string method, std::string path, Scope scope, RouteBody body, RouteHandler handle) {
+void Router::add(std::string method, std::string path, Scope scope, RouteBody body, RouteHandler handle,
+                 Audited audited) {
   Route route{.method = std::move(method),
               .path = path,
               .scope = scope,
               .body = std::move(body),
               .handle = std::move(handle),
+              .audited = audited,
               .segments = segments_of(path)};
   if ((route.method == "PUT") != bool(route.body.begin))
     fail(ErrorKind::internal, "{} {}: a PUT is an upload, and only a PUT", route.method, route.path);

@@ -29,6 +29,12 @@ enum class Scope {
   operate,    // the operator's token
 };
 
+// Who writes a line of the audit log for what a route has changed; for what is refused there always is one.
+enum class Audited {
+  by_rule,      // each change is a line
+  by_function,  // the route's function writes those that tell something: programs repeat the call for ever
+};
+
 class Call;
 using RouteHandler = std::function<ServerResponse(const Call&)>;
 
@@ -56,6 +62,7 @@ struct Route {
   Scope scope;
   RouteBody body;
   RouteHandler handle;
+  Audited audited = Audited::by_rule;
   // Of the path: a text, {NAME} for one segment that is not empty, or {NAME...} for all that follows.
   enum class Kind { text, parameter, rest };
   std::vector<std::pair<Kind, std::string>> segments;
@@ -96,7 +103,8 @@ class Router {
 
   // Of two that fit, the one with the earlier text for a parameter counts, whichever was added first. Throws
   // Error(internal) for a second route of the same method and path, and for a PUT that is not an upload.
-  void add(std::string method, std::string path, Scope scope, RouteBody body, RouteHandler handle);
+  void add(std::string method, std::string path, Scope scope, RouteBody body, RouteHandler handle,
+           Audited audited = Audited::by_rule);
   const std::vector<Route>& routes() const noexcept { return routes_; }
   // The route of the request, as declared; null if there is none.
   const Route* route_of(const ServerRequest& request) const;

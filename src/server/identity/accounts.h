@@ -13,6 +13,7 @@
 #include "server/identity/visibility.h"
 #include "server/records/cache_readers.h"
 #include "server/records/holdings.h"
+#include "server/records/node_reports.h"
 #include "server/records/owners.h"
 #include "server/records/retention.h"
 #include "server/records/tokens.h"
@@ -38,6 +39,7 @@ struct Accounts {
         holdings(database),
         readers(database),
         retention(database),
+        nodes(database),
         identity(std::move(options.operator_token), owners, tokens,
                  cookie_name_for(options.page_login.public_url)),
         visibility(owners, holdings, readers),
@@ -50,6 +52,7 @@ struct Accounts {
   Holdings holdings;
   CacheReaders readers;
   Retention retention;
+  NodeReports nodes;
   Identity identity;
   Visibility visibility;
   Exchange exchange;

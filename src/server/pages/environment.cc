@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "base/rfc3339.h"
+#include "server/api/nodes.h"
 #include "server/pages/context.h"
 #include "server/pages/generations.h"
 #include "server/pages/parts.h"
@@ -18,6 +20,7 @@ namespace {
 constexpr size_t generations_on_a_page = 20;
 constexpr size_t generations_to_compare = 100;
 constexpr size_t most_packages = 500;
+constexpr size_t most_reporting_nodes = 100;
 constexpr size_t longest_manifest = 64 << 10;  // bytes that are shown
 
 // One package of a lock, on all its systems.
@@ -160,6 +163,39 @@ Html generations_view(const PagesContext& pages, const Call& call, const Environ
   return el("section", {{"aria-labelledby", "generations"}}, section);
 }
 
+// For who may see nodes of it: names of the caller's own, and how many others there are.
+Html nodes_view(const PagesContext& pages, const Call& call, const EnvironmentAddress& environment) {
+  const VisibleNodes visible(pages.api, call.caller(), environment.owner, environment.name);
+  auto nodes = visible.some(most_reporting_nodes + 1);
+  const auto others = visible.others();
+  if (nodes.empty() && !others) return {};
+  const bool has_more = nodes.size() > most_reporting_nodes;
+  if (has_more) nodes.pop_back();
+  Html rows;
+  for (const SeenOnNode& one : nodes)
+    rows +=
+        el("tr", {}, el("th", {{"scope", "row"}}, one.node), el("td", {}, owner_link(one.reporter)),
+           el("td", {},
+              el("a", {Attribute::href(environment.page(one.generation))}, std::to_string(one.generation))),
+           el("td", {{"class", "number"}}, number_text(static_cast<uint64_t>(one.containers))),
+           el("td", {}, rfc3339(one.heard_at)));
+  Html section = el("h2", {{"id", "nodes"}}, "Nodes that run it");
+  if (!nodes.empty())
+    section += table("As they reported last",
+                     {{"Node"}, {"Owner"}, {"Generation"}, {"Containers", "number"}, {"Heard"}}, rows);
+  if (has_more)
+    section +=
+        el("p", {{"class", "soft small"}}, fmt::format("The first {} are shown.", most_reporting_nodes));
+  if (others && *others > 0)
+    section += el("p", {},
+                  count_text(static_cast<uint64_t>(*others), "node of another owner runs it.",
+                             "nodes of other owners run it."));
+  if (nodes.empty() && others == 0)
+    section += el("p", {{"class", "soft"}}, "No node reports that it runs it. Nodes with the setting ",
+                  el("code", {}, "report_environments"), " report.");
+  return el("section", {{"aria-labelledby", "nodes"}}, section);
+}
+
 }  // namespace
 
 WebPage environment_page(PagesContext& pages, const Call& call) {
@@ -188,6 +224,7 @@ WebPage environment_page(PagesContext& pages, const Call& call) {
          use_of(environment, generation, is_latest, generation_before(pages, environment, generation.number)),
          el("aside", {{"class", "card"}, {"aria-labelledby", "facts"}},
             el("h2", {{"id", "facts"}}, "This generation"), el("dl", {{"class", "facts"}}, facts)));
+  main += nodes_view(pages, call, environment);
   main += packages_of(pages.packages_for(call), generation);
   main += manifest_of(generation);
   main += generations_view(pages, call, environment, generation.number, latest);

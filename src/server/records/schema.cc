@@ -107,6 +107,16 @@ std::span<const Migration> catalog_schema() {
       )"},
       {7, "garbage collection, rules of retention, and the newest build of each package", tables_of_7,
        index_all_packages},
+      {8, "which nodes run which environments", R"(
+        create table node_reports (
+          reporter text not null, node text not null, token text not null, heard_at bigint not null,
+          expires_at bigint not null, primary key (reporter, node));
+        create table node_environments (
+          reporter text not null, node text not null, owner text not null, name text not null,
+          generation bigint not null, containers bigint not null,
+          primary key (reporter, node, owner, name, generation));
+        create index node_environments_by_name on node_environments (owner, name);
+      )"},
   };
   return all;
 }

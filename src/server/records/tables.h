@@ -1,7 +1,8 @@
 // Whole tables of the catalog's database, row by row: what an export carries from one catalog to another.
 //
-// Not among them: tokens (a token is of the catalog that gave it out), what is known of NAR files (each
-// catalog finds that out), and what is computed from the rest, which complete_tables() computes anew.
+// Not among them: tokens (a token is of the catalog that gave it out), nodes' reports, which are brought with
+// them, what is known of NAR files (each catalog finds that out), and what is computed from the rest, which
+// complete_tables() computes anew.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// Looks at the catalog's pages in Chromium: node pages.mjs PACKAGES URL PAGES PICTURES
+// Looks at the catalog's pages in Chromium: node pages.mjs PACKAGES URL PAGES [PICTURES]
 //
-// PACKAGES has playwright-core and axe-core; PAGES is a file of lines "NAME PATH"; PICTURES gets a picture of each page at two widths
+// PACKAGES has playwright-core and axe-core; PAGES is a file of lines "NAME PATH"; the directory PICTURES, if it is given, gets a picture of each page at two widths
 // in both colour schemes. Exits with 1 after saying what is wrong.
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const require = createRequire(packages + "/package.json");
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const pages = readFileSync(list, "utf8").trim().split("\n").map((line) => line.split(" "));
-mkdirSync(pictures, { recursive: true });
+if (pictures) mkdirSync(pictures, { recursive: true });
 
 let wrong = 0;
 const complain = (where, what) => {
@@ -23,18 +23,28 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
 
-// A page of the catalog in a browser of its own; what it asks other servers for, and what it says of errors, is wrong.
-async function open(where, path, options) {
+// A window, in which pages of the catalog are opened one after the other: a window for each takes most of the time. What a page asks
+// other servers for, and what it says of errors, is wrong.
+async function window_with(options) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  let where = "";
   page.on("request", (request) => {
     if (new URL(request.url()).origin !== origin) complain(where, `asks ${request.url()}`);
   });
   page.on("console", (message) => message.type() === "error" && complain(where, message.text()));
   page.on("pageerror", (error) => complain(where, String(error)));
   page.on("dialog", (dialog) => (complain(where, `a dialog: ${dialog.message()}`), dialog.dismiss()));
-  const response = await page.goto(origin + path);
-  if (response.status() !== 200) complain(where, `status ${response.status()}`);
+  const show = async (name, path) => {
+    where = name;
+    const response = await page.goto(origin + path);
+    if (response.status() !== 200) complain(where, `status ${response.status()}`);
+  };
+  return { context, page, show };
+}
+async function open(where, path, options) {
+  const { context, page, show } = await window_with(options);
+  await show(where, path);
   return { context, page };
 }
 
@@ -65,11 +75,12 @@ const look = () => {
   return found;
 };
 
-for (const [name, path] of pages)
-  for (const colorScheme of ["light", "dark"])
-    for (const [form, width] of [["phone", 390], ["desktop", 1280]]) {
+for (const colorScheme of ["light", "dark"])
+  for (const [form, width] of [["phone", 390], ["desktop", 1280]]) {
+    const { context, page, show } = await window_with({ colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
+    for (const [name, path] of pages) {
       const where = `${name}, ${colorScheme}, ${form}`;
-      const { context, page } = await open(where, path, { colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
+      await show(where, path);
       for (const problem of await page.evaluate(look)) complain(where, problem);
       await page.evaluate(axe);
       const result = await page.evaluate(() => axe.run());
@@ -77,9 +88,10 @@ for (const [name, path] of pages)
         for (const node of violation.nodes) complain(where, `${violation.id}: ${node.failureSummary} at ${node.html}`);
       if (result.passes.length < 10) complain(where, "axe looked at nearly nothing");
       if (await page.evaluate(() => "fooled" in window)) complain(where, "somebody's text was run");
-      await page.screenshot({ path: `${pictures}/${name}-${colorScheme}-${form}.png`, fullPage: true });
-      await context.close();
+      if (pictures) await page.screenshot({ path: `${pictures}/${name}-${colorScheme}-${form}.png`, fullPage: true });
     }
+    await context.close();
+  }
 
 // By keyboard, without JavaScript in the page: what has the focus is asked of the browser.
 {
@@ -122,11 +134,14 @@ for (const [name, path] of pages)
 }
 
 // Every page without JavaScript has its heading and its content.
-for (const [name, path] of pages) {
-  const where = `${name}, without JavaScript`;
-  const { context, page } = await open(where, path, { javaScriptEnabled: false, viewport: { width: 1280, height: 900 } });
-  if ((await page.getByRole("heading", { level: 1 }).count()) !== 1) complain(where, "has no heading, or several");
-  if ((await page.getByRole("main").innerText()).length < 40) complain(where, "is empty");
+{
+  const { context, page, show } = await window_with({ javaScriptEnabled: false, viewport: { width: 1280, height: 900 } });
+  for (const [name, path] of pages) {
+    const where = `${name}, without JavaScript`;
+    await show(where, path);
+    if ((await page.getByRole("heading", { level: 1 }).count()) !== 1) complain(where, "has no heading, or several");
+    if ((await page.getByRole("main").innerText()).length < 40) complain(where, "is empty");
+  }
   await context.close();
 }
 

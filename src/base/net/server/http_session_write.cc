@@ -17,8 +17,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 constexpr size_t text_piece = 256 * 1024;      // bytes sent at once of what is in memory
-constexpr size_t file_piece = 1024 * 1024;     // the same of a file, by the kernel
-constexpr size_t copied_piece = 16 * 1024;     // the same where the file's bytes go through this process
+constexpr size_t file_piece = 1024 * 1024;     // the same of a file
 constexpr uint64_t free_of_charge = 64 << 10;  // bytes of an answer that are not counted as memory
 constexpr auto last_words = std::chrono::seconds(5);
 constexpr auto first_words = std::chrono::seconds(1);  // of a connection that was made as the server ends
@@ -216,18 +215,8 @@ void HttpSession::send_text() {
 }
 
 void HttpSession::send_file() {
-  const auto most = [&](size_t piece) {
-    return static_cast<size_t>(std::min<uint64_t>(file_end_ - file_at_, piece));
-  };
-  if (!transport_->can_send_files()) {
-    out_.resize(most(copied_piece));
-    const ssize_t count = ::pread(file_->fd.get(), out_.data(), out_.size(), static_cast<off_t>(file_at_));
-    if (count <= 0) return close();  // it became shorter
-    out_.resize(static_cast<size_t>(count));
-    file_at_ += static_cast<uint64_t>(count);
-    return send_text();
-  }
-  transport_->send_file(file_->fd.get(), file_at_, most(file_piece),
+  const auto most = static_cast<size_t>(std::min<uint64_t>(file_end_ - file_at_, file_piece));
+  transport_->send_file(file_->fd.get(), file_at_, most,
                         [self = shared_from_this()](ErrorCode error, size_t count) {
                           if (error || count == 0 || self->is_closed_) return self->close();
                           self->progress(count);

@@ -64,7 +64,7 @@ class Plain : public HttpTransport {
         std::move(sent));
   }
 
-  bool can_send_files() const override { return true; }
+  // By sendfile(2).
   void send_file(int file, uint64_t offset, size_t most, Sent sent) override {
     when_writable(
         most,
@@ -111,11 +111,6 @@ class Plain : public HttpTransport {
 void HttpTransport::fill_packets(bool on) {
   ErrorCode ignored;
   socket_.set_option(asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_CORK>(on), ignored);
-}
-
-void HttpTransport::send_file(int, uint64_t, size_t, Sent sent) {
-  asio::post(socket_.get_executor(),
-             [sent = std::move(sent)] { sent(asio::error::operation_not_supported, 0); });
 }
 
 void HttpTransport::drain(Done done) {

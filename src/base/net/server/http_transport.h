@@ -29,10 +29,8 @@ class HttpTransport {
   virtual void send(std::string_view first, std::string_view second, Sent sent) = 0;
   // While it is on, what does not fill a packet waits for what follows it; off: it goes out.
   void fill_packets(bool on);
-  // Whether send_file() works.
-  virtual bool can_send_files() const { return false; }
-  // Sends some of the file from `offset` on, without a copy in this process.
-  virtual void send_file(int fd, uint64_t offset, size_t most, Sent sent);
+  // Sends some of the file from `offset` on.
+  virtual void send_file(int fd, uint64_t offset, size_t most, Sent sent) = 0;
   // Says that nothing follows, and discards what the peer still sends until it ends too: closing with bytes
   // unread resets the connection, and the peer would lose the answer.
   virtual void finish(Done done) { drain(std::move(done)); }
