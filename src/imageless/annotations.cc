@@ -34,6 +34,10 @@ const std::vector<Known>& known() {
        {},
        "environment of all containers: OWNER/NAME[:GENERATION], a package NAME[@VERSION], or a store path"},
       {"environment.CONTAINER", {}, "the same for one container, which it overrides"},
+      {"lazy",
+       {"true", "false"},
+       "the container starts before its files are there, which come when they are read; default: the node's "
+       "setting"},
       {"nix-mutable",
        {"true", "false"},
        "the container may change /nix, in memory and for itself; only where the node allows it"},

@@ -120,6 +120,7 @@ node::v1::PrepareRequest request_for(const std::string& container_id, const oci:
   for (const std::string& word : spec.process().args()) request.add_args(word);
   for (const std::string& entry : environment) request.add_env(entry);
   request.set_store_view(spec.annotation("flox.dev/store-view"));
+  request.set_lazy(spec.annotation("flox.dev/lazy"));
   request.set_nix_mutable(wants_mutable_nix(spec));
   ask_for_volumes(images.volumes, request);
   return request;

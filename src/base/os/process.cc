@@ -105,6 +105,7 @@ Process::Process(const Command& command, Stdio stdio) {
     if (stdio.err >= 0) ok = ok && ::dup2(stdio.err, 2) >= 0;
     if (ok && command.is_ours_alone)
       ok = ::setpgid(0, 0) == 0 && ::prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && ::getppid() == parent;
+    if (ok && command.has_own_session) ok = ::setsid() >= 0;
     if (ok && !command.cwd.empty()) ok = ::chdir(command.cwd.c_str()) == 0;
     if (ok) ::execvpe(argv_pointers[0], argv_pointers.data(), env_pointers.data());
     int error = errno;

@@ -37,6 +37,8 @@ struct Command {
   // It gets SIGTERM when the thread that started it ends, however, and none of the terminal's signals: it is
   // in a process group of its own.
   bool is_ours_alone = false;
+  // It outlives the caller, and no signal of the caller's terminal reaches it.
+  bool has_own_session = false;
 };
 
 struct Outcome {

@@ -51,6 +51,7 @@ ordered_json to_json(const Start& start) {
           {"error", start.error()},
           {"advice", start.advice()},
           {"profile", start.profile()},
+          {"lazy", start.lazy()},
           {"stages", stages},
           {"waiting", waiting},
           {"paths_total", start.paths_total()},
@@ -82,6 +83,10 @@ void print(const Start& start) {
     if (start.waiting().others() > 0) fmt::print(" and {} more", start.waiting().others());
     fmt::print("\n");
   }
+  if (start.lazy() == "lazy")
+    fmt::print("    its files come when they are read\n");
+  else if (!start.lazy().empty())
+    fmt::print("    waited for all of its files: {}\n", start.lazy());
   if (!start.error().empty()) fmt::print("    {}\n", start.error());
   if (!start.advice().empty()) fmt::print("    → {}\n", start.advice());
 }

@@ -120,6 +120,19 @@ ordered_json to_json(const Config& config, const NodeStatus& found) {
     prefetches.push_back({{"environment", one.environment},
                           {"namespace", one.tenant},
                           {"state", std::string(to_string(one.state))}});
+  ordered_json lazy = nullptr;
+  if (found.daemon) {
+    const auto& known = found.daemon->lazy();
+    lazy = {{"mounts", known.mounts()},
+            {"closures", known.closures()},
+            {"unfinished", known.unfinished()},
+            {"paths", known.paths()},
+            {"bytes", known.bytes()},
+            {"bytes_here", known.bytes_here()},
+            {"reads_waited", known.reads_waited()},
+            {"waited_microseconds", known.waited_microseconds()},
+            {"reads_failed", known.reads_failed()}};
+  }
   ordered_json disk = nullptr;
   if (found.daemon) disk = {{"total", found.daemon->disk_total()}, {"free", found.daemon->disk_free()}};
   return {{"floxd", floxd},
@@ -127,6 +140,7 @@ ordered_json to_json(const Config& config, const NodeStatus& found) {
           {"store_paths", found.paths},
           {"store_bytes", found.bytes},
           {"disk", disk},
+          {"lazy", lazy},
           {"catalog", hide_login(config.catalog_url)},
           {"peers", peers_json(config, found.peers)},
           {"leases", leases},
@@ -147,6 +161,13 @@ void print_text(const Config& config, const NodeStatus& found) {
   if (found.daemon)
     fmt::print("; {} of {} free", size_text(found.daemon->disk_free()),
                size_text(found.daemon->disk_total()));
+  if (found.daemon && found.daemon->lazy().mounts() > 0) {
+    const auto& lazy = found.daemon->lazy();
+    fmt::print("\nlazy       {} of {} not whole; {} of {} here; {} waited {:.1f} s, {} failed",
+               lazy.unfinished(), count_text(lazy.closures(), "closure"), size_text(lazy.bytes_here()),
+               size_text(lazy.bytes()), count_text(lazy.reads_waited(), "read"),
+               static_cast<double>(lazy.waited_microseconds()) / 1e6, lazy.reads_failed());
+  }
   fmt::print("\ncatalog    {}\npeers      {}\n",
              config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), peers_text(config));
   for (const node::PeerStanding& peer : found.peers)

@@ -189,8 +189,11 @@ void add_start(const StartState& start, std::vector<Entry>& entries) {
                 : "",
         stage.seconds, stage.has_failed);
   }
+  const std::string lazy = start.lazy.empty()     ? ""
+                           : start.lazy == "lazy" ? "; its files come when they are read"
+                                                  : "; waited for all of its files: " + start.lazy;
   if (start.ended_at > 0)
-    add(start.ended_at, start.state, start.state == "failed" ? start.error : start.profile,
+    add(start.ended_at, start.state, start.state == "failed" ? start.error : start.profile + lazy,
         seconds_between(start.asked_at, start.ended_at), start.state == "failed");
 }
 

@@ -160,6 +160,20 @@ TEST(AccountTest, AContainerThatEndsAgainAndAgainHasLogs) {
   EXPECT_EQ(stuck.advice, "Run 'kubectl -n shop logs web -c main --previous'.");
 }
 
+TEST(AccountTest, SaysWhetherItStartedBeforeItsFilesWereThere) {
+  const auto text_of = [](const char* lazy) {
+    Json one = start("prepared");
+    one.update({{"ended_at_ms", begin + 1500}, {"profile", "/nix/store/x-web"}, {"lazy", lazy}});
+    for (const Entry& entry :
+         account_of(pod_with({{"running", Json::object()}}), events({}), starts(one), begin + 9000).entries)
+      if (entry.what == "prepared") return entry.text;
+    return std::string();
+  };
+  EXPECT_EQ(text_of(""), "/nix/store/x-web");
+  EXPECT_EQ(text_of("lazy"), "/nix/store/x-web; its files come when they are read");
+  EXPECT_EQ(text_of("no index"), "/nix/store/x-web; waited for all of its files: no index");
+}
+
 TEST(AccountTest, TheTimelineHasBothSidesInTheOrderOfTime) {
   Json one = start("prepared");
   one.update({{"ended_at_ms", begin + 1500}, {"profile", "/nix/store/x-web"}, {"trace_id", "0af7"}});

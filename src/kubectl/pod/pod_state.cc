@@ -131,6 +131,7 @@ std::vector<StartState> read_starts(const nlohmann::json& document) {
                      .error = safe_text(item, {"error"}),
                      .advice = safe_text(item, {"advice"}),
                      .profile = safe_text(item, {"profile"}),
+                     .lazy = safe_text(item, {"lazy"}),
                      .asked_at = number_at(item, {"asked_at_ms"}),
                      .ended_at = number_at(item, {"ended_at_ms"}),
                      .waits_for = safe_text(item, {"waiting", "for"}),

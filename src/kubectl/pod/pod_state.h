@@ -46,7 +46,7 @@ struct StartState {
     double seconds = 0;
     bool is_over = false, has_failed = false;
   };
-  std::string container, container_id, pod_uid, environment, trace_id, state, error, advice, profile;
+  std::string container, container_id, pod_uid, environment, trace_id, state, error, advice, profile, lazy;
   int64_t asked_at = 0, ended_at = 0;
   std::vector<Stage> stages;
   std::string waits_for;             // "turn", "same"; empty: it does not wait

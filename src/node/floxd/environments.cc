@@ -1,5 +1,6 @@
 #include "node/floxd/environments.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
@@ -149,6 +150,7 @@ store::RealiseOptions Environments::options_for(const Terms& terms, const std::s
                                 .isolation = config_.isolation,
                                 .stop = stop};
   peers_.add_to(options, !terms.token.empty());
+  options.unfinished = terms.unfinished;
   if (terms.lane == Lane::prefetch) {
     // Its fetcher is started by this thread, whose priority it inherits; of few threads, which leave the
     // machine to others.
@@ -162,6 +164,13 @@ store::RealiseOptions Environments::options_for(const Terms& terms, const std::s
     options.on_busy = [this] { pace_.hurry(); };
   }
   return options;
+}
+
+bool Environments::has_packages(const env::Lockfile& lock, std::string_view system) const {
+  return std::ranges::all_of(lock.for_system(system), [&](const auto& package) {
+    return std::ranges::all_of(package.store_paths(),
+                               [&](const nix::StorePath& path) { return store_.is_valid(path); });
+  });
 }
 
 store::RealiseLimits Environments::limits_of_container() { return {.time = container_time}; }

@@ -78,6 +78,7 @@ class Environments {
     // When whoever asked has gone, fetching ends, unless somebody else waits for the same.
     UnderWay::Gone gone = {};
     std::function<void(const store::RealiseProgress&)> on_progress = {};  // as RealiseOptions has it
+    std::function<std::filesystem::path(const nix::StorePath&)> unfinished = {};  // the same
   };
   // The limits of a container that starts.
   static store::RealiseLimits limits_of_container();
@@ -85,6 +86,11 @@ class Environments {
   // realised once. What was fetched stays whatever comes after, and an Error says how much that is.
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
                          std::string_view holder, const Terms& terms);
+
+  // Whether the store has all packages of the lock, and so their closures.
+  bool has_packages(const env::Lockfile& lock, std::string_view system) const;
+  // Whether the store is written by this node.
+  bool is_writer() const noexcept { return reader_ == nullptr; }
 
   // Throws Error(unavailable) if the store's files are another node's, and are not there.
   void require_store() const {

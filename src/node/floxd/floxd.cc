@@ -31,9 +31,11 @@
 #include "base/settings/units.h"
 #include "base/trace/exporter.h"
 #include "env/manifest.h"
+#include "lazy/frames_job.h"
 #include "node/floxd/collector.h"
 #include "node/floxd/config.h"
 #include "node/floxd/image_registry.h"
+#include "node/floxd/lazy_starts.h"
 #include "node/floxd/node_service.h"
 #include "node/floxd/nri_host.h"
 #include "node/floxd/peers.h"
@@ -134,9 +136,9 @@ void isolate(const Config& config) {
 // Removes what ended containers leave, and sees that what became valid gets to the disk. Looks whether the
 // policy has changed. Gives memory back after a burst of work.
 asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views,
-                                     Budgets& budgets, Grants& grants, PodPolicy& policy, KeptPods& kept,
-                                     PodLife life, Metrics& metrics, Images& images, Prefetcher& prefetches,
-                                     StoreWriter* writer, bool is_own) {
+                                     LazyStarts& lazy, Budgets& budgets, Grants& grants, PodPolicy& policy,
+                                     KeptPods& kept, PodLife life, Metrics& metrics, Images& images,
+                                     Prefetcher& prefetches, StoreWriter* writer, bool is_own) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
@@ -145,6 +147,7 @@ asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& conta
       policy.look_again();
       sweep_leases(store, containers, budgets, grants, kept, life);
       sweep_views(views, containers);
+      lazy.sweep();
       images.sweep();
       prefetches.tidy();
       if (writer != nullptr) writer->sweep();
@@ -434,9 +437,11 @@ void serve(const Options& options) {
   Images images(config, environments, state);
   StartLog starts;
   Prefetcher prefetches(config, environments, containers, kept, policy, queue[Lane::prefetch], metrics);
+  LazyStarts lazy(config, environments, views, queue, metrics, state / "lazy",
+                  directory_of(config.node_socket) / "lazy");
   const Ending ending{environments, queue};
-  NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, grants, policy,
-                   metrics, starts, spans.get());
+  NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, lazy, grants,
+                   policy, metrics, starts, spans.get());
   PodService pod(config, environments, containers, kept, budgets, grants, policy);
 
   asio::io_context loop;
@@ -459,7 +464,7 @@ void serve(const Options& options) {
                    NriOptions{.socket = config.nri_socket, .other_handlers = config.nri_other_handlers},
                    nri_host(pool, queue[Lane::start], node, containers, metrics));
   serve_prefetches(node_server, pool, prefetches);
-  const StatusService status(store, starts, queue, kept);
+  const StatusService status(store, starts, queue, kept, lazy);
   serve_status(node_server, pool, status);
   const std::unique_ptr<Reporter> reporter = reporter_of(config, environments, containers, metrics);
   const PodServer pods(config, pod, prefetches, status, budgets, queue[Lane::pod], metrics);
@@ -474,11 +479,11 @@ void serve(const Options& options) {
   std::optional<Collector> collector;  // whoever writes the store collects in it
   if (reader == nullptr)
     collector.emplace(config, environments, metrics, [&] { return prefetches.give_way(); });
-  asio::co_spawn(
-      pool,
-      tidy_regularly(store, containers, views, budgets, grants, policy, kept, PodLife(config.kubelet_dir),
-                     metrics, images, prefetches, writer.get(), reader == nullptr),
-      [](std::exception_ptr) {});
+  asio::co_spawn(pool,
+                 tidy_regularly(store, containers, views, lazy, budgets, grants, policy, kept,
+                                PodLife(config.kubelet_dir), metrics, images, prefetches, writer.get(),
+                                reader == nullptr),
+                 [](std::exception_ptr) {});
   log::info(
       "serving shims at {}, pods at {}, metrics at {}, images at {}, other nodes at {}; store {}, runtime "
       "{}",
@@ -540,6 +545,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   flox::store::add_fetcher_job();
   flox::node::add_catalog_job();
+  flox::lazy::add_frames_job();
   if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::share_arenas();
   return flox::run_program([&] { return flox::node::run(argc, argv); });

@@ -143,6 +143,21 @@ struct Metrics::Page {
   std::map<std::string, Gauge*, std::less<>> prefetches;  // by state
   std::vector<std::pair<Gauge*, Gauge*>> lanes;           // running and waiting, by lane
 
+  Counter* lazy_starts[2] = {};  // eager, lazy
+  Gauge& lazy_mounts = page.gauge("flox_lazy_mounts", "Mounts whose files come when they are read.");
+  Gauge& lazy_unfinished = page.gauge(
+      "flox_lazy_unfinished_closures",
+      "Closures with which containers were started before they were whole, and that are not whole yet.");
+  Gauge& lazy_bytes = page.gauge("flox_lazy_bytes", "Bytes of the files in these mounts.");
+  Gauge& lazy_here = page.gauge("flox_lazy_bytes_here", "Bytes of these that need not be fetched any more.");
+  Gauge& lazy_waited =
+      page.gauge("flox_lazy_reads_waited",
+                 "Reads that waited for bytes to come, since the processes began that serve the mounts.");
+  Gauge& lazy_seconds = page.gauge("flox_lazy_waited_seconds", "Seconds that these reads waited together.");
+  Gauge& lazy_failed = page.gauge("flox_lazy_reads_failed",
+                                  "Reads that ended with an error, since the processes began that serve the "
+                                  "mounts.");
+
   Gauge& nri_connected = page.gauge(
       "flox_nri_connected", "Whether containerd asks floxd about containers of every runtime (nri_socket).");
   Gauge& nri_unprepared =
@@ -227,6 +242,11 @@ struct Metrics::Page {
       lanes.emplace_back(&queue.Add({{"lane", name}, {"state", "running"}}),
                          &queue.Add({{"lane", name}, {"state", "waiting"}}));
     }
+    auto& lazy = page.counters("flox_lazy_starts_total",
+                               "Containers that were to start before their files were there: those that did "
+                               "(lazy), and those that waited for all of their files (eager).");
+    for (const char* result : {"eager", "lazy"})
+      lazy_starts[result[0] == 'l'] = &lazy.Add({{"result", result}});
     auto& outcomes = page.counters("flox_nri_containers_total",
                                    "Containers outside of the runtime handler flox that name an environment, "
                                    "by what became of them.");
@@ -328,6 +348,17 @@ void Metrics::queued(Lane lane, const FairThreads::Use& use) {
   running->Set(static_cast<double>(use.running));
   waiting->Set(static_cast<double>(use.waiting));
 }
+void Metrics::started_lazily(bool is_lazy) { page_->lazy_starts[is_lazy ? 1 : 0]->Increment(); }
+void Metrics::lazy_mounts(uint64_t mounts, uint64_t unfinished, uint64_t bytes, uint64_t here,
+                          uint64_t waited, double waited_seconds, uint64_t failed) {
+  page_->lazy_mounts.Set(static_cast<double>(mounts));
+  page_->lazy_unfinished.Set(static_cast<double>(unfinished));
+  page_->lazy_bytes.Set(static_cast<double>(bytes));
+  page_->lazy_here.Set(static_cast<double>(here));
+  page_->lazy_waited.Set(static_cast<double>(waited));
+  page_->lazy_seconds.Set(waited_seconds);
+  page_->lazy_failed.Set(static_cast<double>(failed));
+}
 void Metrics::nri_connected(bool connected) { page_->nri_connected.Set(connected ? 1 : 0); }
 void Metrics::nri_container(NriOutcome outcome) {
   page_->nri_outcomes.at(static_cast<size_t>(outcome))->Increment();
@@ -366,6 +397,8 @@ const char* to_string(Stage stage) noexcept {
       return "resolve";
     case Stage::realise:
       return "realise";
+    case Stage::lazy:
+      return "lazy";
     case Stage::profile:
       return "profile";
     case Stage::activate:

@@ -51,11 +51,12 @@ enum class Stage {
   prepare,   // all of it
   resolve,   // what its reference means: the catalog's answer, or the one that the pod had
   realise,   // having its store paths present and valid
+  lazy,      // instead: having their names, sizes and links
   profile,   // the tree of links to its packages
   activate,  // its variables and its process
   view,      // the store as it is to see it
 };
-inline constexpr size_t stage_count = 6;
+inline constexpr size_t stage_count = 7;
 const char* to_string(Stage stage) noexcept;
 
 // What pods have now.
@@ -111,6 +112,11 @@ class Metrics {
   void prepared();
   // `trace_id`: in hexadecimal, if the start is recorded as a trace; else empty.
   void took(Stage stage, double seconds, std::string trace_id = {});
+  // A container that was to start before its files are there did so, or waited for them all the same.
+  void started_lazily(bool is_lazy);
+  // What comes when it is read: `here` of `bytes`; what readers waited for since the mounts began.
+  void lazy_mounts(uint64_t mounts, uint64_t unfinished, uint64_t bytes, uint64_t here, uint64_t waited,
+                   double waited_seconds, uint64_t failed);
   // A pod, or a process outside any pod, was refused something.
   void refused(Budget reason);
   // The policy, or where there is none the node's settings, let a pod have what it asked for, or did not.

@@ -194,7 +194,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
     if (!own_view) response.set_store_directory(views_.whole());
     if (!request.environment().empty()) activate(request, image, container, is_gone, asked, response);
     add_volumes(request, container, is_gone, response);
-    if (own_view) {
+    if (own_view && container.view.empty()) {
       const StageTimer view_timer(metrics_, Stage::view);
       const StoreViews::View view = views_.show(roots_of(container, response));
       container.view = view.name;
@@ -205,10 +205,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
     give_up(container);
     throw;
   }
-  if (response.profile().empty())
-    asked.allowed();
-  else
-    asked.allowed(environments_.store(), nix::StorePath::parse(response.profile()));
+  if (response.profile().empty()) asked.allowed();
   log::info("prepared container {} of pod {}/{}{}", request.container_name(), request.pod_namespace(),
             request.pod_name(),
             request.environment().empty() ? "" : ": environment " + request.environment());
@@ -273,6 +270,51 @@ nix::StorePath NodeService::realise(const env::Lockfile& lock, std::string_view 
   });
 }
 
+std::optional<LazyStarts::Started> NodeService::start_lazily(const env::Lockfile& lock, std::string_view mode,
+                                                             const v1::PrepareRequest& request,
+                                                             const Container& container,
+                                                             const IsGone& is_gone, PodRequest& asked) {
+  const std::string& wish = request.lazy();
+  if (!wish.empty() && wish != "true" && wish != "false")
+    fail(ErrorKind::invalid_input, "lazy '{}': it is true or false", printable(wish, 60));
+  if (wish == "false" || (wish.empty() && config_.lazy_start != LazyStart::always)) return std::nullopt;
+  const std::string system = env::current_system();
+  if (environments_.has_packages(lock, system)) return std::nullopt;  // nothing to wait for
+  const auto is_eager = [&](const std::string& why) -> std::optional<LazyStarts::Started> {
+    if (auto* start = StartLog::Start::current()) start->lazy(why);
+    log::warning("container {} waits for all of its files: {}", request.container_name(), why);
+    metrics_.started_lazily(false);
+    return std::nullopt;
+  };
+  if (config_.lazy_start == LazyStart::never) return is_eager("the node's setting lazy_start is \"never\"");
+  if (!environments_.is_writer()) return is_eager("another node writes this node's store");
+  if (request.volumes_size() > 0) return is_eager("it has volumes that are environments");
+  if (request.store_view() == "node") return is_eager("it is to see the whole store (flox.dev/store-view)");
+  nix::StorePathSet beside{nix::StorePath::parse(runtime_path_)};
+  beside.merge(store::leased_paths(environments_.store(), pod_holder(container)));
+  const bool has_check = static_cast<bool>(asked.closure_check());
+  try {
+    LazyStarts::Started started =
+        lazy_.start({.lock = lock,
+                     .system = system,
+                     .mode = std::string(mode),
+                     .holder = request.container_id(),
+                     .tenant = tenant_of(container),
+                     .limits = asked.limits(Environments::limits_of_container()),
+                     .beside = std::move(beside),
+                     .check = has_check ? [&asked](const nix::StorePathSet& closure,
+                                                   uint64_t size) { asked.check_closure(closure, size); }
+                                        : std::function<void(const nix::StorePathSet&, uint64_t)>(),
+                     .gone = when_gone(request, is_gone)});
+    if (auto* start = StartLog::Start::current()) start->lazy("lazy");
+    metrics_.started_lazily(true);
+    return started;
+  } catch (const LazyStarts::Unsuitable& unsuitable) {
+    if (unsuitable.why.empty()) return std::nullopt;  // it has come meanwhile
+    return is_eager(unsuitable.why);
+  }
+}
+
 void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentImage* image,
                            Container& container, const IsGone& is_gone, PodRequest& asked,
                            v1::PrepareResponse& response) {
@@ -284,12 +326,21 @@ void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentI
     if (answers) answers->prefetched = prefetched_answers(request.environment()).key();
     const NamedLock named = lock_for(request, image, variables, answers ? &*answers : nullptr, asked);
     container.environment = run_environment(request.environment(), named);
-    const nix::StorePath profile = realise(named.lock, mode, request, is_gone, asked);
-    if (answers) kept_.lease(answers->key, profile);
+    const auto lazy = start_lazily(named.lock, mode, request, container, is_gone, asked);
+    const nix::StorePath profile =
+        lazy ? lazy->profile.path : realise(named.lock, mode, request, is_gone, asked);
+    if (lazy) {
+      container.view = lazy->view.name;
+      response.set_store_directory(lazy->view.directory);
+      asked.allowed(lazy->profile);
+    } else {
+      if (answers) kept_.lease(answers->key, profile);
+      asked.allowed(environments_.store(), profile);
+    }
     prefetches_.used(profile);  // the pod's lease has it now
     grants_.add(pod_holder(container), named.lock);
     const StageTimer timer(metrics_, Stage::activate);
-    fs::path files = environments_.store().real_path(profile);
+    const fs::path files = lazy ? lazy->files : environments_.store().real_path(profile);
     env::Activation activation = env::activate({.name = named.name,
                                                 .profile_link = profile.to_string(),
                                                 .profile = files,
@@ -361,7 +412,8 @@ void NodeService::adopt(const v1::PrepareRequest& identity, const std::string& s
   const std::string view = views_.name_at(store_directory).value_or("");
   if (view.empty() && !views_.is_whole(store_directory))
     fail(ErrorKind::invalid_input, "its /nix/store is not this node's");
-  if (!store::add_lease_of_present(environments_.store(), identity.container_id(), {path}))
+  if (!lazy_.has(view) &&
+      !store::add_lease_of_present(environments_.store(), identity.container_id(), {path}))
     fail(ErrorKind::not_found, "{} is not in the store any more", path.to_string());
   containers_.add({.id = identity.container_id(),
                    .pod_id = identity.pod_id(),

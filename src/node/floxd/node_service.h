@@ -13,6 +13,7 @@
 #include "node/floxd/environments.h"
 #include "node/floxd/grants.h"
 #include "node/floxd/images.h"
+#include "node/floxd/lazy_starts.h"
 #include "node/floxd/pod_answers.h"
 #include "node/floxd/pod_policy.h"
 #include "node/floxd/pod_presence.h"
@@ -28,7 +29,7 @@ class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments, Images& images,
               Containers& containers, KeptPods& kept, Prefetcher& prefetches, StoreViews& views,
-              Grants& grants, PodPolicy& policy, Metrics& metrics, StartLog& starts,
+              LazyStarts& lazy, Grants& grants, PodPolicy& policy, Metrics& metrics, StartLog& starts,
               trace::SpanSink* spans = nullptr)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
@@ -38,6 +39,7 @@ class NodeService {
         kept_(kept),
         prefetches_(prefetches),
         views_(views),
+        lazy_(lazy),
         grants_(grants),
         policy_(policy),
         metrics_(metrics),
@@ -70,8 +72,14 @@ class NodeService {
   // Decided by the policy: `asked`.
   v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
                               Container& container, const IsGone& is_gone, PodRequest& asked);
+  // `container` gets the view of the store that it has to have, if that is decided here.
   void activate(const v1::PrepareRequest& request, const EnvironmentImage* image, Container& container,
                 const IsGone& is_gone, PodRequest& asked, v1::PrepareResponse& response);
+  // If the container is to start before its files are there, and can.
+  std::optional<LazyStarts::Started> start_lazily(const env::Lockfile& lock, std::string_view mode,
+                                                  const v1::PrepareRequest& request,
+                                                  const Container& container, const IsGone& is_gone,
+                                                  PodRequest& asked);
   // Whether nobody wants any more what is fetched for the request.
   UnderWay::Gone when_gone(const v1::PrepareRequest& request, const IsGone& is_gone);
   // Has the volumes present that are environments.
@@ -99,6 +107,7 @@ class NodeService {
   Prefetcher& prefetches_;
   PodPresence presence_;
   StoreViews& views_;
+  LazyStarts& lazy_;
   Grants& grants_;
   PodPolicy& policy_;
   Metrics& metrics_;

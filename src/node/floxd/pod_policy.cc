@@ -159,11 +159,14 @@ store::RealiseLimits PodRequest::limits(store::RealiseLimits otherwise) const {
 std::function<void(const store::LocalStore&, const nix::StorePathSet&)> PodRequest::closure_check() {
   if (terms().closure_size == UINT64_MAX && !policy::looks_into_closures(*policy_)) return {};
   return [this](const store::LocalStore& store, const nix::StorePathSet& closure) {
-    for (const policy::Verdict& verdict :
-         {policy::decide_size(*policy_, subject_, store.closure_size(closure)),
-          policy::decide_closure(*policy_, subject_, closure)})
-      if (!verdict.allowed) check(verdict);
+    check_closure(closure, store.closure_size(closure));
   };
+}
+
+void PodRequest::check_closure(const nix::StorePathSet& closure, uint64_t size) {
+  for (const policy::Verdict& verdict :
+       {policy::decide_size(*policy_, subject_, size), policy::decide_closure(*policy_, subject_, closure)})
+    if (!verdict.allowed) check(verdict);
 }
 
 nix::StorePath PodRequest::within_limits(const std::function<nix::StorePath()>& body) const {
@@ -186,6 +189,12 @@ nix::StorePath PodRequest::within_limits(const std::function<nix::StorePath()>& 
 void PodRequest::allowed(const store::LocalStore& store, const nix::StorePath& path) {
   path_ = path.to_string();
   if (const auto info = store.query(path)) hash_ = nix::hash_text(info->nar_hash);
+  allowed();
+}
+
+void PodRequest::allowed(const nix::PathInfo& path) {
+  path_ = path.path.to_string();
+  hash_ = nix::hash_text(path.nar_hash);
   allowed();
 }
 

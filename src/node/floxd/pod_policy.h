@@ -74,11 +74,14 @@ class PodRequest {
   store::RealiseLimits limits(store::RealiseLimits otherwise) const;
   // What a closure must fulfil before it is given out; empty if there is nothing. For the request's life.
   std::function<void(const store::LocalStore&, const nix::StorePathSet&)> closure_check();
+  // The same of a closure of that size, bytes, which the store need not have.
+  void check_closure(const nix::StorePathSet& closure, uint64_t size);
   // Runs the body; an error that leaves it says which rule limits what it does, if one does.
   nix::StorePath within_limits(const std::function<nix::StorePath()>& body) const;
 
   // What the pod got.
   void allowed(const store::LocalStore& store, const nix::StorePath& path);
+  void allowed(const nix::PathInfo& path);
   void allowed();
   // Why it got nothing.
   void failed(const std::exception& error);

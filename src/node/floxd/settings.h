@@ -12,9 +12,19 @@ namespace flox::node {
 
 using policy::StoreView;
 
+enum class LazyStart { never, asked, always };
+
 }  // namespace flox::node
 
 namespace flox {
+
+template <>
+struct SettingWords<node::LazyStart> {
+  static constexpr std::array<std::pair<std::string_view, node::LazyStart>, 3> all = {
+      {{"never", node::LazyStart::never},
+       {"asked", node::LazyStart::asked},
+       {"always", node::LazyStart::always}}};
+};
 
 template <>
 struct SettingWords<node::StoreView> {
@@ -118,6 +128,14 @@ struct FloxdSettings : SettingGroup {
       {.key = "store_view",
        .help = "What a container sees of the store: all of it (node) or its own closure only (closure)."},
       StoreView::node);
+  LazyStart lazy_start = declare(
+      lazy_start,
+      {.key = "lazy_start",
+       .help =
+           "Which containers start before their files are there, which then come when they are read: none "
+           "(never), those whose pods ask for it by the annotation flox.dev/lazy (asked), or all whose "
+           "pods do not say otherwise (always)."},
+      LazyStart::asked);
   bool allow_nix_mutable = declare(
       allow_nix_mutable,
       {.key = "allow_nix_mutable",

@@ -88,6 +88,11 @@ void StartLog::Start::progress(const store::RealiseProgress& progress) {
   if (record_) (*record_)->progress = progress;
 }
 
+void StartLog::Start::lazy(std::string how) {
+  const std::scoped_lock lock(log_.mutex_);
+  if (record_) (*record_)->lazy = printable(how, most_error);
+}
+
 void StartLog::Start::prepared(std::string profile) {
   const std::scoped_lock lock(log_.mutex_);
   if (!record_) return;

@@ -47,6 +47,7 @@ class StartLog {
     State state = State::waiting;
     Wait wait = Wait::turn;
     std::string error, advice, profile;
+    std::string lazy;  // "lazy", or why it was not started so though it was asked for; empty: nobody asked
     std::vector<Stage> stages;
     store::RealiseProgress progress;
 
@@ -88,6 +89,7 @@ class StartLog {
     size_t stage_began(std::string_view name);
     void stage_ended(size_t stage, bool has_failed);
     void progress(const store::RealiseProgress& progress);
+    void lazy(std::string how);
     void prepared(std::string profile);
     void failed(const std::exception& error);
 

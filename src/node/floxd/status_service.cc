@@ -29,6 +29,7 @@ void fill(const StartLog::Record& record, status::v1::Start& start) {
   start.set_error(record.error);
   start.set_advice(record.advice);
   start.set_profile(record.profile);
+  start.set_lazy(record.lazy);
   for (const StartLog::Stage& stage : record.stages) {
     status::v1::StartStage& one = *start.add_stages();
     one.set_name(std::string(stage.name));
@@ -87,6 +88,17 @@ status::v1::DaemonAnswer StatusService::daemon() const {
   answer.set_disk_free(disk.free);
   answer.set_kept_pods(kept_.pods().size());
   answer.set_starts_under_way(starts_.under_way());
+  const LazyStarts::Status lazy = lazy_.status();
+  status::v1::Lazy& one = *answer.mutable_lazy();
+  one.set_mounts(lazy.mounts);
+  one.set_closures(lazy.views);
+  one.set_unfinished(lazy.unfinished);
+  one.set_paths(lazy.paths.paths);
+  one.set_bytes(lazy.paths.bytes);
+  one.set_bytes_here(lazy.paths.here);
+  one.set_reads_waited(lazy.paths.waited);
+  one.set_waited_microseconds(lazy.paths.waited_micros);
+  one.set_reads_failed(lazy.paths.failed);
   return answer;
 }
 

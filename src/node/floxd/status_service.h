@@ -2,6 +2,7 @@
 #pragma once
 
 #include "node/floxd/containers.h"
+#include "node/floxd/lazy_starts.h"
 #include "node/floxd/realise_queue.h"
 #include "node/floxd/start_log.h"
 #include "node/kept/kept_pods.h"
@@ -19,8 +20,8 @@ status::v1::StartsAnswer starts_seen_by(const StartLog& log, const Container* as
 class StatusService {
  public:
   StatusService(const store::LocalStore& store, const StartLog& starts, const RealiseQueue& queue,
-                const KeptPods& kept)
-      : store_(store), starts_(starts), queue_(queue), kept_(kept) {}
+                const KeptPods& kept, LazyStarts& lazy)
+      : store_(store), starts_(starts), queue_(queue), kept_(kept), lazy_(lazy) {}
 
   // Throws Error.
   status::v1::DaemonAnswer daemon() const;
@@ -33,6 +34,7 @@ class StatusService {
   const StartLog& starts_;
   const RealiseQueue& queue_;
   const KeptPods& kept_;
+  LazyStarts& lazy_;
   const StartLog::Clock::time_point started_at_ = StartLog::Clock::now();
 };
 

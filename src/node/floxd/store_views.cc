@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
@@ -48,23 +49,23 @@ void set_attribute(const fs::path& path, const char* name, std::string_view valu
     fail_errno(errno, "setting {} of {}", name, path.string());
 }
 
-// The entry in the upper layer that stands for `target` in the store.
-void add_entry(const fs::path& entry, const fs::path& target) {
-  struct stat info {};
-  if (::lstat(target.c_str(), &info) != 0) fail_errno(errno, "reading {}", target.string());
-  if (S_ISLNK(info.st_mode)) return fs::create_symlink(fs::read_symlink(target), entry);
-  if (S_ISDIR(info.st_mode)) {
-    if (::mkdir(entry.c_str(), 0755) != 0) fail_errno(errno, "making {}", entry.string());
+// Makes the entry in the upper layer.
+void add_entry(const fs::path& directory, const StoreViews::Entry& entry) {
+  const fs::path path = directory / entry.name;
+  if (S_ISLNK(entry.mode)) return fs::create_symlink(entry.target, path);
+  if (S_ISDIR(entry.mode)) {
+    if (::mkdir(path.c_str(), 0755) != 0) fail_errno(errno, "making {}", path.string());
   } else {  // its metadata stand here, its content in the store
-    Fd file = open_file(entry, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    if (::ftruncate(file.get(), info.st_size) != 0) fail_errno(errno, "sizing {}", entry.string());
-    set_attribute(entry, metacopy_attribute, "");
+    Fd file = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (::ftruncate(file.get(), static_cast<off_t>(entry.size)) != 0)
+      fail_errno(errno, "sizing {}", path.string());
+    set_attribute(path, metacopy_attribute, "");
   }
-  set_attribute(entry, redirect_attribute, "/" + target.filename().string());
+  set_attribute(path, redirect_attribute, entry.redirect);
   const timespec times[2] = {store_time, store_time};
-  ::utimensat(AT_FDCWD, entry.c_str(), times, 0);
-  if (::chmod(entry.c_str(), info.st_mode & 07777) != 0)
-    fail_errno(errno, "setting the mode of {}", entry.string());
+  ::utimensat(AT_FDCWD, path.c_str(), times, 0);
+  if (::chmod(path.c_str(), entry.mode & 07777) != 0)
+    fail_errno(errno, "setting the mode of {}", path.string());
 }
 
 void require_mount(bool done, const std::string& what) {
@@ -156,26 +157,84 @@ std::optional<std::string> StoreViews::name_at(const fs::path& directory) {
   return std::nullopt;
 }
 
+StoreViews::Entry StoreViews::entry_of(const fs::path& target) {
+  struct stat info {};
+  if (::lstat(target.c_str(), &info) != 0) fail_errno(errno, "reading {}", target.string());
+  Entry entry{.name = target.filename(), .mode = info.st_mode, .size = static_cast<uint64_t>(info.st_size)};
+  if (S_ISLNK(info.st_mode))
+    entry.target = fs::read_symlink(target);
+  else
+    entry.redirect = "/" + entry.name;
+  return entry;
+}
+
+fs::path StoreViews::begin(const std::string& name, const std::vector<Entry>& entries) {
+  const fs::path view = directory_ / name / "meta/view";
+  fs::create_directories(view);
+  fs::create_directories(merged(name));
+  for (const Entry& entry : entries) add_entry(view, entry);
+  return view;
+}
+
+void StoreViews::mount_layers(const std::string& name, const std::vector<fs::path>& below) const {
+  std::string options =
+      fmt::format("redirect_dir=follow,metacopy=on,lowerdir={}", (directory_ / name / "meta").string());
+  for (const fs::path& layer : below) options += ":" + layer.string();
+  if (::mount("overlay", merged(name).c_str(), "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV,
+              options.c_str()) != 0) {
+    const int error = errno;
+    throw Error(
+        ErrorKind::unavailable,
+        fmt::format("mounting a view of the store as an overlay: {}", std::generic_category().message(error)),
+        "Run 'modprobe overlay', or set store_view = \"node\" in /etc/flox/config.toml.");
+  }
+}
+
 void StoreViews::make(const std::string& name, const nix::StorePathSet& closure) const {
-  const fs::path meta = directory_ / name / "meta";
   try {
-    fs::create_directories(meta / "view");
+    const fs::path view = directory_ / name / "meta/view";
+    fs::create_directories(view);
     fs::create_directories(merged(name));
-    for (const auto& path : closure) add_entry(meta / "view" / path.base_name(), store_.real_path(path));
-    const std::string options = fmt::format("redirect_dir=follow,metacopy=on,lowerdir={}:{}", meta.string(),
-                                            store_.store_directory().string());
-    if (::mount("overlay", merged(name).c_str(), "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV,
-                options.c_str()) != 0) {
-      const int error = errno;
-      throw Error(ErrorKind::unavailable,
-                  fmt::format("mounting a view of {} store paths as an overlay: {}", closure.size(),
-                              std::generic_category().message(error)),
-                  "Run 'modprobe overlay', or set store_view = \"node\" in /etc/flox/config.toml.");
-    }
+    for (const auto& path : closure) add_entry(view, entry_of(store_.real_path(path)));
+    mount_layers(name, {store_.store_directory()});
   } catch (...) {
     remove(name);
     throw;
   }
+}
+
+StoreViews::View StoreViews::show_made(const std::string& name, const std::vector<fs::path>& below,
+                                       const nix::StorePathSet& present) {
+  std::scoped_lock lock(mutex_);
+  const store::Writing writing;
+  if (!present.empty()) keep(name, present);
+  mount_layers(name, below);
+  last_use_[name] = Clock::now();
+  return {name, merged(name) / "view"};
+}
+
+void StoreViews::give_up(const std::string& name) noexcept {
+  try {
+    std::scoped_lock lock(mutex_);
+    const store::Writing writing;
+    remove(name);
+    last_use_.erase(name);
+  } catch (const std::exception& error) {
+    log::warning("removing the view {}: {}", name, message_of(error));
+  }
+}
+
+std::optional<StoreViews::View> StoreViews::find(const std::string& name) {
+  std::scoped_lock lock(mutex_);
+  const auto found = last_use_.find(name);
+  if (found == last_use_.end()) return std::nullopt;
+  found->second = Clock::now();
+  return View{name, merged(name) / "view"};
+}
+
+bool StoreViews::has(const std::string& name) const {
+  std::scoped_lock lock(mutex_);
+  return last_use_.contains(name);
 }
 
 void StoreViews::keep(const std::string& name, const nix::StorePathSet& roots) const {

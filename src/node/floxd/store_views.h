@@ -22,6 +22,8 @@
 // the node's mount tables, and take 0.2 MB of kernel memory per container (bench/store_view.sh).
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -30,6 +32,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "store/local/local_store.h"
 
@@ -59,6 +62,31 @@ class StoreViews {
   // a path is not valid, unavailable if the kernel refuses the overlay.
   View show(const nix::StorePathSet& roots);
 
+  // An entry of a view that somebody else makes up: what stands in /nix/store under this name, and where in
+  // the layers below it is.
+  struct Entry {
+    std::string name;
+    mode_t mode = 0;       // with its type
+    uint64_t size = 0;     // of a file
+    std::string target;    // of a link
+    std::string redirect;  // "/NAME", of a layer below; of a link nothing
+  };
+  // Begins a view of that name, which no closure has: makes its entries, in the directory that it gives.
+  // Until show_made() whoever made it removes it (give_up).
+  std::filesystem::path begin(const std::string& name, const std::vector<Entry>& entries);
+  // Shows it over these layers, the store and others: from now on it is like those that were made here. It is
+  // leased `present`, which are valid, and what is added to its lease later (holder_of).
+  View show_made(const std::string& name, const std::vector<std::filesystem::path>& below,
+                 const nix::StorePathSet& present);
+  void give_up(const std::string& name) noexcept;
+  // The view, if it is there, which counts as being asked for; nothing else.
+  std::optional<View> find(const std::string& name);
+  bool has(const std::string& name) const;
+  std::filesystem::path directory_of(const std::string& name) const { return directory_ / name; }
+  static std::string holder_of(const std::string& name) { return std::string(view_holder_prefix) + name; }
+  // The entry for what is at `target`, in the store.
+  static Entry entry_of(const std::filesystem::path& target);
+
   // The name of the view whose directory this is; nothing if it is none's.
   std::optional<std::string> name_at(const std::filesystem::path& directory);
 
@@ -68,6 +96,7 @@ class StoreViews {
  private:
   using Clock = std::chrono::steady_clock;
   void make(const std::string& name, const nix::StorePathSet& closure) const;
+  void mount_layers(const std::string& name, const std::vector<std::filesystem::path>& below) const;
   void keep(const std::string& name, const nix::StorePathSet& roots) const;
   void remove(const std::string& name) const;
   std::filesystem::path merged(const std::string& name) const { return directory_ / name / "merged"; }
@@ -75,7 +104,7 @@ class StoreViews {
   const store::LocalStore& store_;
   const std::filesystem::path whole_;
   const std::filesystem::path directory_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   bool whole_is_mounted_ = false;
   std::map<std::string, std::string> by_roots_;        // a closure is computed once
   std::map<std::string, Clock::time_point> last_use_;  // every view that exists

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/os/file.h"
+#include "store/gc/lease.h"
 #include "store/local/local_store.h"
 #include "testing/mount_namespace.h"
 
@@ -86,6 +87,41 @@ TEST_F(StoreViewsTest, OfAnotherStoreOrAWritableMountNothingIsLeft) {
     ASSERT_EQ(::mount(nullptr, place.c_str(), nullptr, MS_BIND | MS_REMOUNT, nullptr), 0);
     StoreViews(store_, node_directory()).whole();
     EXPECT_EQ(::mkdir((place / "new").c_str(), 0755), -1);
+  });
+}
+
+TEST_F(StoreViewsTest, AViewThatSomebodyElseMakesUpHasItsEntriesOverFurtherLayersAndNothingElse) {
+  in_mount_namespace([&] {
+    const std::string late = "00000000000000000000000000000000-late", script = late + ".sh",
+                      link = late + ".link";
+    const fs::path layer = temp_.path() / "layer";
+    fs::create_directories(layer / ("7." + late));
+    write_file(layer / ("7." + late) / "file", "late");
+    write_file(layer / ("8." + script), "script");
+    write_file(layer / "9.another-pods", "private");
+    const nix::StorePath present = nix::StorePath::from_base_name(name_);
+    StoreViews views(store_, node_directory());
+    views.begin("lazy-x", {StoreViews::entry_of(store_.real_path(present)),
+                           {.name = late, .mode = S_IFDIR | 0555, .redirect = "/7." + late},
+                           {.name = script, .mode = S_IFREG | 0555, .size = 6, .redirect = "/8." + script},
+                           {.name = link, .mode = S_IFLNK | 0777, .target = "there"}});
+    EXPECT_FALSE(views.has("lazy-x"));
+    const StoreViews::View view = views.show_made("lazy-x", {store_.store_directory(), layer}, {present});
+    EXPECT_TRUE(views.has("lazy-x"));
+    EXPECT_EQ(read_file(view.directory / name_ / "file"), "text");
+    EXPECT_EQ(read_file(view.directory / late / "file"), "late");
+    EXPECT_EQ(read_file(view.directory / script), "script");
+    EXPECT_EQ(fs::read_symlink(view.directory / link), "there");
+    EXPECT_EQ(std::distance(fs::directory_iterator(view.directory), fs::directory_iterator()), 4);
+    EXPECT_EQ(::mkdir((view.directory / "new").c_str(), 0755), -1);
+    EXPECT_EQ(errno, EROFS);
+    EXPECT_EQ(store::leased_paths(store_, StoreViews::holder_of("lazy-x")), nix::StorePathSet{present});
+    EXPECT_TRUE(StoreViews(store_, node_directory()).find("lazy-x")) << "the next floxd does not know it";
+    views.sweep({}, std::chrono::seconds(0));
+    EXPECT_FALSE(views.has("lazy-x"));
+    EXPECT_FALSE(views.find("lazy-x"));
+    EXPECT_TRUE(store::leased_paths(store_, StoreViews::holder_of("lazy-x")).empty());
+    EXPECT_FALSE(fs::exists(views.directory_of("lazy-x")));
   });
 }
 

@@ -27,7 +27,6 @@ struct Guard {
   Namespace own;
 };
 std::optional<Guard> guard;  // set once, before there are threads
-thread_local bool has_own_directory = false;
 thread_local int depth = 0;
 
 Namespace current_namespace() {
@@ -75,15 +74,39 @@ void guard_store(const std::filesystem::path& root) {
 
 bool store_is_guarded() noexcept { return guard.has_value(); }
 
+void show_mount_here(const std::filesystem::path& place) {
+  if (!guard) return;
+  Fd tree;
+  {
+    const Writing writing;
+    tree.reset(::open_tree(AT_FDCWD, place.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    if (!tree) fail_errno(errno, "opening the mount at {}", place.string());
+  }
+  struct stat wanted {};
+  struct stat seen {};
+  if (::fstat(tree.get(), &wanted) == 0 && ::stat(place.c_str(), &seen) == 0 && wanted.st_dev == seen.st_dev)
+    return;
+  if (::move_mount(tree.get(), "", AT_FDCWD, place.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    fail_errno(errno, "showing the mount at {}", place.string());
+}
+
+void end_mount(const std::filesystem::path& place) noexcept {
+  ::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  if (!guard) return;
+  try {
+    const Writing writing;
+    ::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  } catch (const Error&) {  // it ends with the namespace, or the machine
+  }
+}
+
 Writing::Writing() {
   if (!guard || depth++ > 0) return;
   // Threads share their working directory until they say otherwise; only then may one change its namespace.
-  if (!has_own_directory) {
-    if (::unshare(CLONE_FS) != 0) {
-      --depth;
-      fail_errno(errno, "preparing to write to the store");
-    }
-    has_own_directory = true;
+  // Each time: a thread that this one has started since shares it again.
+  if (::unshare(CLONE_FS) != 0) {
+    --depth;
+    fail_errno(errno, "preparing to write to the store");
   }
   directory_ = ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (!enter(guard->machine)) {

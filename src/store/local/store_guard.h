@@ -18,6 +18,12 @@ namespace flox::store {
 void guard_store(const std::filesystem::path& root);
 bool store_is_guarded() noexcept;
 
+// What is mounted at `place` for everybody is there for this process, too, which need not see it: where mounts
+// are not shared, they stay where they were made. Throws Error.
+void show_mount_here(const std::filesystem::path& place);
+// Takes it away again, here and for everybody; nothing there is fine.
+void end_mount(const std::filesystem::path& place) noexcept;
+
 // While it lives, its thread may write to the store, and mounts for everybody. Threads that start meanwhile
 // stay so. Does nothing if no store is guarded, and inside another one.
 class Writing {

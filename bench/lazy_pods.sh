@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# A container whose program is Python of Debian with NumPy, beside a path of $MEGABYTES MB that it does not read, on a node that has
+# none of it: waiting for all of its files, and with flox.dev/lazy. The cache is in a network of its own, at $RATE and $DELAY each
+# way. From `ctr run` to the program's first line, how much the cache gave until then, and until all is whole.
+#   RUNS=3 RATE=1gbit DELAY=0.5ms MEGABYTES=200
+. "$(dirname "$0")/../test/lib.sh"
+RUNS=${RUNS:-3} RATE=${RATE:-1gbit} DELAY=${DELAY:-0.5ms} MEGABYTES=${MEGABYTES:-200}
+enter_world "$@"
+start_containerd
+start_catalog
+now() { date +%s%3N; }
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+step "python3 and python3-numpy from Debian, and $MEGABYTES MB that nobody reads, in a cache with indexes"
+laptop import deb python3-numpy python3 --no-smoke-run --json -q >"$WORLD/imported"
+NUMPY=$(jq -r '.[0].outputs.out' "$WORLD/imported") PYTHON=$(jq -r '.[1].outputs.out' "$WORLD/imported")
+PACKAGES=$(cd "$LAPTOP_ROOT$NUMPY" && find -L . -maxdepth 6 -type d -path '*dist-packages' | sed -n 1p)
+mkdir -p "$WORLD/program/bin" "$WORLD/program/share"
+head -c "${MEGABYTES}000000" /dev/urandom >"$WORLD/program/share/data"
+cat >"$WORLD/program/bin/program" <<PROGRAM
+#!$PYTHON/bin/python3
+import sys
+sys.path.insert(0, "$NUMPY/$PACKAGES")
+import numpy
+print("ready", numpy.dot(numpy.ones((64, 64)), numpy.ones((64, 64)))[0][0], flush=True)
+PROGRAM
+chmod 755 "$WORLD/program/bin/program"
+PROGRAM=$(laptop store add "$WORLD/program" --scan)
+laptop store copy --to "file://$WORLD/cache" --key "$KEY_FILE" "$PROGRAM" >/dev/null
+
+step "the cache's network: $RATE, $DELAY each way"
+ip netns add cache
+ip link add cache0 type veth peer name eth0 netns cache
+ip addr add 10.99.0.1/30 dev cache0
+ip link set cache0 up
+ip -n cache addr add 10.99.0.2/30 dev eth0
+ip -n cache link set eth0 up
+ip -n cache link set lo up
+tc qdisc add dev cache0 root netem rate "$RATE" delay "$DELAY"
+tc -n cache qdisc add dev eth0 root netem rate "$RATE" delay "$DELAY"
+(exec nsenter --net=/run/netns/cache -- python3 "$PROJECT/test/node/counting_cache.py" "$WORLD/cache" 10.99.0.2:8080 "$WORLD/gave") &
+wait_until 10 "the cache" curl -fs http://10.99.0.2:8080/nix-cache-info
+given() { awk '/ \/nar\// { sum += $1 } END { print sum + 0 }' "$WORLD/gave"; }
+
+export FLOX_CACHES=http://10.99.0.2:8080 FLOX_PREFETCH_RATE=0
+start_floxd  # makes the runtime closure
+import_images
+stop_server floxd
+cp -a "$NODE_ROOT" "$WORLD/fresh"
+is_whole() { flox --root "$NODE_ROOT" store info "$PROGRAM" >/dev/null 2>&1; }
+run() {  # NAME LAZY: appends "READY-MS READY-BYTES WHOLE-MS WHOLE-BYTES"
+  local begin ready bytes id=bench$RANDOM
+  rm -rf "$NODE_ROOT"
+  cp -a "$WORLD/fresh" "$NODE_ROOT"
+  start_floxd
+  : >"$WORLD/gave"
+  begin=$(now)
+  ctr -n k8s.io run --rm --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annotation "flox.dev/environment=$PROGRAM" \
+    --annotation "flox.dev/lazy=$2" docker.io/flox/empty:1.0.0 "$id" program >"$WORLD/said"
+  ready=$(($(now) - begin)) bytes=$(given)
+  grep -q '^ready 64' "$WORLD/said" || die "the program said: $(<"$WORLD/said")"
+  wait_until 120 "the closure to be whole" is_whole
+  echo "$ready $bytes $(($(now) - begin)) $(given)" | tee -a "$WORLD/$1"
+  # Its mount goes with the next floxd's sweep; what is in it is not used again.
+  stop_server floxd
+  kill -KILL "$(pgrep -f "flox-lazy-keeper .*$NODE_ROOT/")" 2>/dev/null || true
+}
+for ((i = 0; i < RUNS; i++)); do run whole false; run lazy true; done
+column() { awk -v n="$2" '{ print $n }' "$WORLD/$1" | median; }
+printf '%s, %s, closure of %s MB in NARs\n%-8s %12s %14s %12s %14s\n' "$RATE" "$DELAY" \
+  "$(du -sm "$WORLD/cache/nar" | cut -f1)" '' 'ready, ms' 'ready, MB' 'whole, ms' 'whole, MB'
+for kind in whole lazy; do
+  awk -v kind=$kind -v a="$(column $kind 1)" -v b="$(column $kind 2)" -v c="$(column $kind 3)" -v d="$(column $kind 4)" \
+    'BEGIN { printf "%-8s %12d %14.1f %12d %14.1f\n", kind, a, b / 1e6, c, d / 1e6 }'
+done

@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# A pod that asks for it starts before its files are there: they come when they are read, compared with what was signed, and the
+# closure becomes an ordinary one behind its back. floxd's death changes nothing for readers; a cache that is away is an error that
+# the next start explains; the keeper's death is an error, too, and the next start has a new mount.
+# ctest: COST 60
+. "$(dirname "$0")/../lib.sh"
+[ -w /dev/fuse ] || { echo "needs /dev/fuse"; exit 77; }
+[ "$(printf '%s\n' 6.9 "$(uname -r)" | sort -V | head -1)" = 6.9 ] || { echo "needs Linux 6.9"; exit 77; }
+enter_world "$@"
+start_containerd
+start_catalog
+
+# publish_big NAME: a package with 12 MB of noise, and a program that gives the checksum of a part of it: NAME FIRST-MB.
+publish_big() {
+  mkdir -p "$WORLD/tree/bin" "$WORLD/tree/share"
+  head -c 12000000 /dev/urandom >"$WORLD/tree/share/data"
+  printf '#!%s/bin/sh\ntail -c +$(($1 * 1000000 + 1)) "${0%%/bin/*}/share/data" | head -c 100000 | sha256sum\n' "$BUSYBOX" >"$WORLD/tree/bin/$1"
+  echo "$BUSYBOX" >"$WORLD/tree/share/refers"
+  chmod 755 "$WORLD/tree/bin/$1"
+  mv "$WORLD/tree" "$WORLD/$1"
+  laptop store add "$WORLD/$1" --scan
+}
+sum_of() { tail -c +$(($2 * 1000000 + 1)) "$WORLD/$1/share/data" | head -c 100000 | sha256sum; }  # NAME FIRST-MB
+publish_tool hello 1.0 # and BUSYBOX
+BIG=$(publish_big big) SECRET=$(publish_big secret)
+laptop store copy --to "file://$WORLD/cache" --key "$KEY_FILE" "$BIG" "$SECRET" >/dev/null
+cp -r "$WORLD/cache" "$WORLD/plain"
+sed -i '/^FloxIndex/d' "$WORLD/plain/"*.narinfo
+
+CACHE_PLACE=127.0.0.1:$((30000 + RANDOM % 2000))
+start_cache() {  # DIRECTORY
+  start_server cache python3 "$PROJECT/test/node/counting_cache.py" "$1" "$CACHE_PLACE" "$WORLD/gave"
+  wait_until 10 "the cache" curl -fs "http://$CACHE_PLACE/nix-cache-info"
+}
+bytes_given() { awk '/ \/nar\/.*\.nar/ { sum += $1 } END { print sum + 0 }' "$WORLD/gave"; }
+export FLOX_CACHES=http://$CACHE_PLACE
+SHIM=$BUILD_DIR/bin/containerd-shim-flox-v1
+container() { ctr -n k8s.io run --runtime "$SHIM" "$@"; }
+lazy() {  # ENVIRONMENT ID [OPTION…] COMMAND…
+  local environment=$1 id=$2
+  shift 2
+  container --rm --annotation "flox.dev/environment=$environment" --annotation flox.dev/lazy=true docker.io/flox/empty:1.0.0 "$id" "$@"
+}
+running() {  # ENVIRONMENT ID: one that goes on
+  container -d --annotation "flox.dev/environment=$1" --annotation flox.dev/lazy=true docker.io/flox/empty:1.0.0 "$2" sleep 1000
+}
+inside() { local id=$1; shift; ctr -n k8s.io task exec --exec-id "e$RANDOM" "$id" "$@"; }
+end() { ctr -n k8s.io task kill -s KILL "$1" && wait_until 20 "the end of $1" gone "$1"; }
+gone() { ! ctr -n k8s.io task ls | grep -q "^$1 .*RUNNING"; }
+is() { [ "$(metric "flox_lazy_$1")" = "$2" ]; }
+becomes() { wait_until 90 "flox_lazy_$1 to be $2" is "$1" "$2"; }  # floxd looks every few seconds
+is_valid() { flox --root "$NODE_ROOT" store info "$1" >/dev/null 2>&1; }
+floxd_says() { grep -qaF -- "$1" "$WORLD/logs/floxd.log"; }
+keepers() { pgrep -f "/flox-lazy-keeper --lock 0 .*$NODE_ROOT/var/lib/flox/lazy"; }
+server_of_mount() { pgrep -P "$(keepers)"; }
+
+start_cache "$WORLD/cache"
+export FLOX_PREFETCH_RATE=1K  # nothing is completed
+start_floxd
+import_images
+
+step "it starts when names are there, reads what was signed, and has fetched no more than that"
+equal "$(lazy "$BIG" a1 big 7)" "$(sum_of big 7)"
+[ "$(bytes_given)" -lt 12000000 ] || die "100 KB of 12 MB took $(bytes_given) bytes"
+if is_valid "$BIG"; then die "it is valid before it is whole"; fi
+becomes unfinished_closures 1
+metric_is() { awk -v a="$(metric "$1")" -v b="$3" "BEGIN { exit !(a $2 b) }" || die "$1 is $(metric "$1")"; }
+metric_is flox_lazy_bytes_here '<' "$(metric flox_lazy_bytes)"
+metric_is flox_lazy_reads_waited '>=' 1
+equal "$(metric 'flox_lazy_starts_total{result="lazy"}')" 1
+equal "$(metric 'flox_stage_seconds_count{stage="lazy"}')" 1
+equal "$(metric 'flox_stage_seconds_count{stage="realise"}')" 0
+
+step "it sees its own closure, and nothing of another pod's that comes through the same mount"
+equal "$(lazy "$SECRET" b1 secret 3)" "$(sum_of secret 3)"
+seen=$(lazy "$BIG" b2 ls /nix/store)
+contains "$seen" "$(basename "$BIG")"
+case $seen in *secret*) die "the neighbour's package is visible: $seen" ;; esac
+refused "No such file" lazy "$BIG" b3 cat "$SECRET/bin/secret"
+refused "Read-only file system" lazy "$BIG" b4 touch "$BIG/x"
+becomes mounts 1
+
+step "without floxd readers go on, and without the mount's server they wait for the next one"
+running "$BIG" c1
+kill -KILL "$(cat "$WORLD/floxd.pid")"
+equal "$(inside c1 big 1)" "$(sum_of big 1)"
+kill -KILL "$(server_of_mount)"
+equal "$(inside c1 big 4)" "$(sum_of big 4)"
+
+step "the next floxd finds the mount, and what is running in it"
+start_floxd
+becomes mounts 1
+becomes unfinished_closures 2
+equal "$(lazy "$BIG" c2 big 1)" "$(sum_of big 1)"
+equal "$(keepers | wc -l)" 1
+
+step "a cache that is away is an error to whoever reads, and the next start says which path and why"
+stop_server cache
+refused "Input/output error" inside c1 sh -c "cat $BIG/share/data >/dev/null"
+refused "a part of $BIG could not be read, and cannot be had now either" lazy "$BIG" d1 big 10
+wait_until 30 "floxd to say so" floxd_says "get errors when they read: $BIG"
+start_cache "$WORLD/cache"
+equal "$(lazy "$BIG" d2 big 10)" "$(sum_of big 10)"
+equal "$(inside c1 big 10)" "$(sum_of big 10)"
+
+step "behind its back the closure becomes whole, of what came and of the rest; the mount's copy goes, and the reader stays"
+before=$(bytes_given)
+stop_server floxd
+FLOX_PREFETCH_RATE=0 start_floxd
+wait_until 60 "the closure to be whole" is_valid "$BIG"
+becomes unfinished_closures 0
+is_valid "$BIG" || die "it is whole, and not valid"
+[ $(($(bytes_given) - before)) -lt 22000000 ] || die "what was there came again: $(($(bytes_given) - before)) bytes"
+flox --root "$NODE_ROOT" store verify >/dev/null
+equal "$(find "$NODE_ROOT/var/lib/flox/lazy" -name data)" ""
+flox --root "$NODE_ROOT" store gc >/dev/null
+is_valid "$BIG" || die "the collector took what a container runs"
+for part in 0 2 3 5 6 8 9 11; do equal "$(inside c1 big $part)" "$(sum_of big $part)"; done
+kill -KILL "$(server_of_mount)"
+equal "$(inside c1 sha256sum "$BIG/share/data" | cut -d' ' -f1)" "$(sha256sum <"$WORLD/big/share/data" | cut -d' ' -f1)"
+[ "$(inside c1 sh -c 'echo $FLOX_ENV')" = "$(container --rm --annotation "flox.dev/environment=$BIG" docker.io/flox/empty:1.0.0 e1 sh -c 'echo $FLOX_ENV')" ] ||
+  die "its profile is another one"
+lazily=$(metric 'flox_lazy_starts_total{result="lazy"}')
+equal "$(lazy "$BIG" e2 big 0)" "$(sum_of big 0)"
+equal "$(metric 'flox_lazy_starts_total{result="lazy"}')" "$lazily"
+end c1
+
+step "where that cannot be, it starts as all others do, and floxd says why"
+stop_server floxd
+stop_server cache
+flox --root "$NODE_ROOT" store gc >/dev/null
+THIRD=$(publish_big third)
+laptop store copy --to "file://$WORLD/cache" --key "$KEY_FILE" "$THIRD" >/dev/null
+laptop store copy --to "file://$WORLD/plain" --key "$KEY_FILE" "$THIRD" >/dev/null
+sed -i '/^FloxIndex/d' "$WORLD/plain/"*.narinfo
+start_cache "$WORLD/plain"
+start_floxd
+equal "$(lazy "$THIRD" f1 third 2)" "$(sum_of third 2)"
+is_valid "$THIRD" || die "it was not fetched"
+floxd_says "it has no index in any cache" || die "floxd's log does not say why"
+equal "$(metric 'flox_lazy_starts_total{result="eager"}')" 1
+stop_server cache
+start_cache "$WORLD/cache"
+
+step "the keeper dies: whoever has files of the mount gets an error, and the next container is on a new mount"
+FOURTH=$(publish_big fourth)
+laptop store copy --to "file://$WORLD/cache" --key "$KEY_FILE" "$FOURTH" >/dev/null
+stop_server floxd
+start_floxd
+running "$FOURTH" g1
+equal "$(inside g1 fourth 1)" "$(sum_of fourth 1)"
+server=$(server_of_mount)
+kill -KILL "$(keepers)"
+wait_until 20 "the server's end" test ! -e "/proc/$server/exe"
+if inside g1 cat "$FOURTH/share/data" >/dev/null 2>&1; then die "somebody answered"; fi
+equal "$(lazy "$FOURTH" g2 fourth 9)" "$(sum_of fourth 9)"
