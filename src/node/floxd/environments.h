@@ -77,7 +77,7 @@ class Environments {
     Secret token = {};  // as in lock_of, for the catalog's cache
     // When whoever asked has gone, fetching ends, unless somebody else waits for the same.
     UnderWay::Gone gone = {};
-    std::function<void(const store::RealiseProgress&)> on_progress = {};  // as RealiseOptions has it
+    std::function<void(const store::RealiseProgress&)> on_progress = {};          // as RealiseOptions has it
     std::function<std::filesystem::path(const nix::StorePath&)> unfinished = {};  // the same
   };
   // The limits of a container that starts.

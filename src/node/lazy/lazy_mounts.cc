@@ -266,7 +266,7 @@ std::shared_ptr<LazyMount> LazyMounts::begin() {
       throw Error(
           ErrorKind::unavailable,
           fmt::format("mounting at {}: {}", place.string(), is_alive ? error.what() : "its keeper has ended"),
-          "floxd's log says why.");
+          "Read in floxd's log why it has ended or does not answer.");
     }
 }
 

@@ -18,8 +18,8 @@ namespace flox::store {
 void guard_store(const std::filesystem::path& root);
 bool store_is_guarded() noexcept;
 
-// What is mounted at `place` for everybody is there for this process, too, which need not see it: where mounts
-// are not shared, they stay where they were made. Throws Error.
+// What is mounted at `place` for everybody is there for this process, too, which need not see it: where
+// mounts are not shared, they stay where they were made. Throws Error.
 void show_mount_here(const std::filesystem::path& place);
 // Takes it away again, here and for everybody; nothing there is fine.
 void end_mount(const std::filesystem::path& place) noexcept;
