@@ -57,7 +57,7 @@ TEST(AnnotationsTest, WhatPeopleAreToldOfIsAccepted) {
     EXPECT_EQ(refusal_of("\"" + name + "\":\"\""), "none") << name;
     ++count;
   }
-  EXPECT_EQ(count, 7U);
+  EXPECT_EQ(count, 8U);
 }
 
 oci::RuntimeSpec spec_with(const std::string& annotations, const std::string& args = R"(["sh"])") {
