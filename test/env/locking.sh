@@ -82,12 +82,12 @@ same() {
   cmp "$dir/lock.one" "$dir/lock.all" || die "$(diff "$dir/lock.one" "$dir/lock.all")"
 }
 
-step "thirty packages for four systems: two questions"
+step "thirty packages for four systems: three questions"
 mapfile -t wanted < <(for ((i = 1; i <= 30; i++)); do echo "tool$i.pkg-path = \"tool$i\""; done)
 same "${wanted[@]}"
 equal "$(jq '.packages | length' "$dir/lock.all")" 30
 equal "$(jq -r '.packages[] | select(.install_id == "tool7").version' "$dir/lock.all")" 1.0
-equal "$(cat "$dir/questions.all" | paste -sd' ')" "100 20"
+equal "$(cat "$dir/questions.all" | paste -sd' ')" "50 50 20"
 equal "$(grep -c '^1$' "$dir/questions.one")" 120
 
 step "a version that was yanked and is asked for by its number"
