@@ -4,6 +4,7 @@
 #include <linux/fuse.h>
 #include <poll.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -80,11 +81,21 @@ Fd new_mount(const Fd& device) {
   return mount;
 }
 
+// Of the mount in which the descriptor is; 0 if it cannot be told. Asks no server of the mount.
+uint64_t number_of(const Fd& fd) noexcept {
+  struct statx status {};
+  return ::statx(fd.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) == 0
+             ? status.stx_mnt_id
+             : 0;
+}
+
 }  // namespace
 
 FuseMount::FuseMount(const std::string& directory)
-    : device_(open_file("/dev/fuse", O_RDWR | O_NONBLOCK)), mount_(new_mount(device_)) {
-  if (move_mount(mount_.get(), "", AT_FDCWD, directory.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    : device_(open_file("/dev/fuse", O_RDWR | O_NONBLOCK)), directory_(directory) {
+  const Fd mount = new_mount(device_);
+  mount_ = number_of(mount);
+  if (move_mount(mount.get(), "", AT_FDCWD, directory.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
     fail_errno(errno, "mounting a FUSE file system at {}", directory);
   try {
     can_resend_ = agree(device_);
@@ -94,7 +105,11 @@ FuseMount::FuseMount(const std::string& directory)
   }
 }
 
-// By its descriptor: at its place there may be another mount by now.
-void FuseMount::end() noexcept { umount2(fmt::format("/proc/self/fd/{}", mount_.get()).c_str(), MNT_DETACH); }
+// At its place there may be another mount by now, or none.
+void FuseMount::end() noexcept {
+  const Fd place(::open(directory_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (place && mount_ != 0 && number_of(place) == mount_)
+    umount2(fmt::format("/proc/self/fd/{}", place.get()).c_str(), MNT_DETACH);
+}
 
 }  // namespace flox::lazy

@@ -38,7 +38,8 @@ class FuseMount {
   void end() noexcept;
 
   Fd device_;
-  const Fd mount_;
+  const std::string directory_;
+  uint64_t mount_ = 0;  // its number; an open descriptor would keep others from unmounting it
   bool can_resend_ = false;
 };
 
