@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <thread>
 
 #include "base/error.h"
 #include "base/os/file.h"
@@ -229,6 +230,10 @@ TEST(SparsePathTest, KnowsWhatCouldNotBeReadUntilItCame) {
   EXPECT_EQ(await(*path, big, 0, 100), EIO);
   ASSERT_FALSE(path->failed_frames().empty());
   EXPECT_EQ(path->last_failure(), "it is down");
+  // The next part was asked for, too: whoever joins in that while it is under way gets its error.
+  for (int i = 0; i < 6000 && path->failed_frames().size() < 2; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ASSERT_EQ(path->failed_frames().size(), 2u);
   is_down = false;
   EXPECT_EQ(await(*path, big, 0, sample.big.size()), 0);
   EXPECT_TRUE(path->failed_frames().empty());
