@@ -6,18 +6,14 @@
 #include <filesystem>
 
 #include "base/command_line/program.h"
+#include "base/os/companion_program.h"
 #include "base/os/process.h"
 
 namespace flox::cli {
 
 namespace fs = std::filesystem;
 
-std::string find_program(const std::string& name) {
-  const fs::path own = fs::read_symlink("/proc/self/exe").parent_path();
-  for (const fs::path& place : {own / name, own / "../libexec/flox" / name})
-    if (::access(place.c_str(), X_OK) == 0) return place;
-  return name;
-}
+std::string find_program(const std::string& name) { return companion_program(name).value_or(name); }
 
 void execute_program(const std::string& name, const std::string& called, std::vector<std::string> arguments) {
   const std::string program = find_program(name);

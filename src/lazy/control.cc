@@ -311,13 +311,10 @@ PathsStatus MountControl::status(const std::vector<nix::StorePath>& paths) const
   PathsStatus sum;
   const auto add = [&](const std::vector<nix::StorePath>& part) {
     const json answer = parse_answer(ask(json{{"status", names_of(part)}}.dump(), call_time));
-    for (const Field& field : fields) {
-      const uint64_t value = number_in(answer, field.name, reply_name);
-      // Those of the mount are the same in each part.
-      const bool is_of_mount =
-          field.value == &PathsStatus::frames_now || field.value == &PathsStatus::frames_later;
-      sum.*field.value = is_of_mount ? value : sum.*field.value + value;
-    }
+    PathsStatus one;
+    for (const Field& field : fields) one.*field.value = number_in(answer, field.name, reply_name);
+    sum.frames_now = sum.frames_later = 0;  // of the mount, so the same in each part
+    sum += one;
   };
   paths.empty() ? add(paths) : in_parts(paths, add);
   return sum;

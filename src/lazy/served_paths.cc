@@ -34,6 +34,19 @@ class Countdown {
 
 }  // namespace
 
+PathsStatus& PathsStatus::operator+=(const PathsStatus& other) noexcept {
+  paths += other.paths;
+  whole += other.whole;
+  bytes += other.bytes;
+  here += other.here;
+  waited += other.waited;
+  waited_micros += other.waited_micros;
+  failed += other.failed;
+  frames_now += other.frames_now;
+  frames_later += other.frames_later;
+  return *this;
+}
+
 ServedPaths::ServedPaths(Directory files, const MountPlan& plan)
     : files_(std::move(files)),
       remote_(plan.caches, nix::TrustedKeys(plan.trusted_keys), plan.isolation),

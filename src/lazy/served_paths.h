@@ -28,6 +28,9 @@ struct PathsStatus {
   uint64_t failed = 0;        // reads that ended with an error
   uint64_t frames_now = 0;    // of the mount: that a reader waits for
   uint64_t frames_later = 0;  // of the mount: that are to come some day
+
+  // What another mount says.
+  PathsStatus& operator+=(const PathsStatus& other) noexcept;
 };
 
 // What readers could not get.

@@ -513,16 +513,7 @@ LazyStarts::Status LazyStarts::status() {
     if (!mount->is_alive()) continue;
     ++status.mounts;
     try {
-      const lazy::PathsStatus one = mount->control().status({});
-      status.paths.paths += one.paths;
-      status.paths.whole += one.whole;
-      status.paths.bytes += one.bytes;
-      status.paths.here += one.here;
-      status.paths.waited += one.waited;
-      status.paths.waited_micros += one.waited_micros;
-      status.paths.failed += one.failed;
-      status.paths.frames_now += one.frames_now;
-      status.paths.frames_later += one.frames_later;
+      status.paths += mount->control().status({});
     } catch (const Error& error) {
       log::warning("asking the mount {}: {}", mount->name(), error.what());
     }

@@ -9,14 +9,12 @@
 #include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "catalog/node_report.h"
 
 namespace flox::node {
 namespace {
 
 using nlohmann::json;
-
-constexpr size_t most_environments = 256;  // as the catalog has it
-constexpr int64_t most_containers = 100'000;
 
 }  // namespace
 
@@ -29,24 +27,20 @@ json node_report(const std::map<std::string, Container>& containers, std::chrono
   std::vector<std::pair<std::tuple<std::string, std::string, int64_t>, int64_t>> most(counts.begin(),
                                                                                       counts.end());
   std::ranges::stable_sort(most, std::greater(), [](const auto& one) { return one.second; });
-  most.resize(std::min(most.size(), most_environments));
+  most.resize(std::min(most.size(), catalog::most_reported_environments));
   json environments = json::array();
   for (const auto& [which, count] : most) {
     const auto& [owner, name, generation] = which;
     environments.push_back({{"owner", owner},
                             {"name", name},
                             {"generation", generation},
-                            {"containers", std::min(count, most_containers)}});
+                            {"containers", std::min(count, catalog::most_reported_containers)}});
   }
   return {{"valid_seconds", valid.count()}, {"environments", std::move(environments)}};
 }
 
 void check_report_name(const std::string& name) {
-  constexpr size_t longest = 253;
-  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-  if (!name.empty() && name.size() <= longest && letters.find(name[0]) != std::string_view::npos &&
-      name.find_first_not_of(std::string(letters) + "-._") == std::string::npos)
-    return;
+  if (catalog::is_node_name(name)) return;
   throw Error(
       ErrorKind::invalid_input,
       fmt::format("'{}' is not a name under which a node can report", printable(name, 60)),

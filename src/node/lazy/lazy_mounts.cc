@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
+#include "base/os/companion_program.h"
 #include "base/os/file.h"
 #include "store/local/parallel.h"
 #include "store/local/store_guard.h"
@@ -36,9 +37,8 @@ constexpr unsigned least_major = 6, least_minor = 9;
 
 // Beside this one.
 fs::path program(const char* name) {
+  if (auto place = companion_program(name)) return *std::move(place);
   const fs::path own = fs::read_symlink("/proc/self/exe").parent_path();
-  for (const fs::path& place : {own / name, own / "../libexec/flox" / name})
-    if (::access(place.c_str(), X_OK) == 0) return place;
   throw Error(ErrorKind::not_found, fmt::format("{} is not beside floxd, in {}", name, own.string()),
               "Install it from the same build as floxd.");
 }

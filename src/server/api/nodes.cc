@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "catalog/environment_name.h"
+#include "catalog/node_report.h"
 #include "server/api/answers.h"
 #include "server/api/page.h"
 #include "server/api/resources.h"
@@ -23,21 +24,11 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* report_text = "the report";
-constexpr size_t longest_report = 64 << 10;  // bytes; some 500 bytes for each environment
-constexpr size_t most_environments = 256;
-constexpr int64_t most_containers = 100'000;
+constexpr size_t longest_report = 64 << 10;        // bytes; some 500 bytes for each environment
 constexpr int64_t shortest = 60, longest = 3'600;  // seconds that a report counts
 
-// As Kubernetes names nodes: a DNS subdomain (RFC 1123, section 2.1). Capitals, too: host names have them.
 void check_node_name(std::string_view name) {
-  constexpr size_t longest_name = 253;
-  const auto is_alphanumeric = [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  if (!name.empty() && name.size() <= longest_name && is_alphanumeric(static_cast<unsigned char>(name[0])) &&
-      std::ranges::all_of(
-          name, [&](unsigned char c) { return is_alphanumeric(c) || c == '-' || c == '.' || c == '_'; }))
-    return;
+  if (catalog::is_node_name(name)) return;
   throw Error(ErrorKind::invalid_input, fmt::format("'{}' is not the name of a node", printable(name, 60)),
               "Use at most 253 letters, digits, '-', '.' and '_', the first a letter or a digit.");
 }
@@ -58,16 +49,17 @@ void check_members(const json& object, std::initializer_list<std::string_view> k
 
 std::vector<ReportedEnvironment> environments_in(const json& body) {
   const json& listed = member(body, "environments", report_text);
-  if (!listed.is_array() || listed.size() > most_environments)
+  if (!listed.is_array() || listed.size() > catalog::most_reported_environments)
     fail(ErrorKind::invalid_input, "{}: 'environments' is not a list of at most {}", report_text,
-         most_environments);
+         catalog::most_reported_environments);
   std::vector<ReportedEnvironment> environments;
   for (const json& one : listed) {
     check_members(one, {"owner", "name", "generation", "containers"});
-    ReportedEnvironment environment{.owner = string_member(one, "owner", report_text),
-                                    .name = string_member(one, "name", report_text),
-                                    .generation = number_in(one, "generation", 1, INT64_MAX),
-                                    .containers = number_in(one, "containers", 1, most_containers)};
+    ReportedEnvironment environment{
+        .owner = string_member(one, "owner", report_text),
+        .name = string_member(one, "name", report_text),
+        .generation = number_in(one, "generation", 1, INT64_MAX),
+        .containers = number_in(one, "containers", 1, catalog::most_reported_containers)};
     catalog::check_environment_name(environment.owner, environment.name);
     environments.push_back(std::move(environment));
   }
