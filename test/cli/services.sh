@@ -5,15 +5,7 @@
 mkdir "$WORK/web" && cd "$WORK/web"
 flox init -n web 2>/dev/null
 manifest() { { echo 'schema-version = "1.15.0"'; cat; } >.flox/env/manifest.toml; }
-# Waits for a condition, with a deadline that is far beyond what is needed.
-until_true() {
-  local i
-  for i in $(seq 1 600); do
-    if "$@" >/dev/null 2>&1; then return; fi
-    sleep 0.05
-  done
-  die "waited in vain: $*"
-}
+until_true() { wait_until 5 "$*" "$@"; }
 gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
 running() { ! gone "$(cat "$1")"; }
 status() { flox services status --json | jq -r '.[] | "\(.name)=\(.status)"' | xargs; }

@@ -31,14 +31,6 @@ fails() {  # fails EXPECTED MANIFEST
   compgen -G 'result-*.json' >/dev/null && die "a refused build left a result: $2"
   return 0
 }
-within() {  # within SECONDS COMMAND…: waits until it succeeds
-  local deadline=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ $SECONDS -lt $deadline ] || die "in vain: $*"
-    sleep 0.1
-  done
-}
 
 step "a pure build sees its sources and its packages, and nothing else"
 project pure '[build.pure]
@@ -199,11 +191,11 @@ command = '''
     env --default-signal=INT "$FLOX" build -d . >"$WORK/out" 2>&1 &
     pid=$!
     begun() { compgen -G "/tmp/store_*-killed-$tag/begun" >/dev/null && pgrep -f "sleep $tag\$" >/dev/null; }
-    within 60 begun
+    wait_until 10 "the build to begin" begun
     kill -$signal $pid
     wait $pid && die "the build says that it succeeded"
     gone() { ! pgrep -f "sleep $tag\$" >/dev/null && ! compgen -G "/tmp/store_*-killed-$tag" >/dev/null && [ -z "$(ls "$TMPDIR")" ]; }
-    within 30 gone
+    wait_until 5 "the build to be gone" gone
     [ ! -e result-killed.json ] || die "a killed build left a result"
   done
 done
@@ -219,10 +211,10 @@ command = '''
 '''"
 "$FLOX" build -d . >"$WORK/first" 2>&1 &
 first=$!
-within 60 test -e "$WORK/slow-begun"
+wait_until 10 "the slow build to begin" test -e "$WORK/slow-begun"
 "$FLOX" build -d . >"$WORK/second" 2>&1 &
 second=$!
-within 60 grep -q "waiting for" "$WORK/second"
+wait_until 10 "the second build to wait" grep -q "waiting for" "$WORK/second"
 touch "$WORK/go-on"
 wait $first || die "$(cat "$WORK/first")"
 wait $second || die "$(cat "$WORK/second")"
