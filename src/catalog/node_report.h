@@ -20,9 +20,8 @@ inline bool is_node_name(std::string_view name) {
   };
   return !name.empty() && name.size() <= longest_node_name &&
          is_alphanumeric(static_cast<unsigned char>(name[0])) &&
-         std::ranges::all_of(name, [&](unsigned char c) {
-           return is_alphanumeric(c) || c == '-' || c == '.' || c == '_';
-         });
+         std::ranges::all_of(
+             name, [&](unsigned char c) { return is_alphanumeric(c) || c == '-' || c == '.' || c == '_'; });
 }
 
 }  // namespace flox::catalog
