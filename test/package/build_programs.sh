@@ -169,10 +169,12 @@ license = ["MIT", "Apache-2.0 OR Zlib"]
 command = """
   mkdir -p $out/bin $out/lib
   gcc -shared -fPIC greet.c -Wl,-soname,libgreet.so -o $out/lib/libgreet.so
+  gcc -shared -fPIC wave.c -o $out/lib/libwave.so -lm
   printf "#!/bin/sh\necho greetings\n" > $out/bin/greet
   chmod +x $out/bin/greet
 """'
 echo 'const char* greet(void) { return "linked greetings"; }' >greet.c
+echo 'double sin(double); double wave(double at) { return sin(at); }' >wave.c  # needs libm, and not libc
 echo '#include <stdio.h>
 const char* greet(void);
 int main(void) { puts(greet()); }' >main.c

@@ -27,6 +27,9 @@ constexpr unsigned longest_load = 60;  // seconds; a loader that takes longer is
 struct Loadable {
   std::string place;                // in the tree
   std::vector<std::string> loader;  // in front of the file's path; empty: the program starts by itself
+  // What whoever loads the library has loaded before: libc.so.6. Linkers leave it out of what a library needs
+  // that uses none of it, and libm.so.6, say, does not say where it is.
+  std::string loaded_before = {};
 };
 
 // The loader of the C library that a shared library finds beside it; empty if it finds none.
@@ -55,7 +58,9 @@ std::vector<Loadable> loadables(const store::LocalStore& store, const fs::path& 
     if (!elf->interpreter.empty())
       result.push_back({.place = place, .loader = {}});
     else if (const std::string loader = loader_beside(store, *elf); !loader.empty())
-      result.push_back({.place = place, .loader = {loader, "--list"}});
+      result.push_back({.place = place,
+                        .loader = {loader, "--list"},
+                        .loaded_before = (fs::path(loader).parent_path() / "libc.so.6").string()});
   }
   std::ranges::sort(result, {}, &Loadable::place);
   return result;
@@ -88,8 +93,10 @@ std::optional<std::string> trouble_loading(const fs::path& tree, const Loadable&
     std::vector<char*> pointers;
     for (std::string& argument : argv) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
-    std::string trace = "LD_TRACE_LOADED_OBJECTS=1", warn = "LD_WARN=1";
-    char* environment[] = {trace.data(), warn.data(), nullptr};
+    std::string trace = "LD_TRACE_LOADED_OBJECTS=1", warn = "LD_WARN=1",
+                preload = "LD_PRELOAD=" + file.loaded_before;
+    char* environment[] = {trace.data(), warn.data(), file.loaded_before.empty() ? nullptr : preload.data(),
+                           nullptr};
     ::dup2(output.get(), 1);
     ::dup2(output.get(), 2);
     ::alarm(longest_load);
