@@ -137,6 +137,12 @@ void check_install(const Checker& check, const toml::table& install) {
     for (const char* key : {"pkg-path", "pkg-group", "version", "flake", "store-path"})
       if (const auto* value = entry.get(key)) check.string(*value, fmt::format("{}.{}", name, key));
     if (const auto* systems = entry.get("systems")) check.strings(*systems, name + ".systems");
+    if (const auto* outputs = entry.get("outputs");
+        outputs != nullptr && outputs->value<std::string>() != "all") {
+      if (!outputs->is_array())
+        check.complain(*outputs, name + ".outputs must be \"all\" or a list of strings");
+      check.strings(*outputs, name + ".outputs");
+    }
     if (!can_be_name(id.str()))
       check.complain(node,
                      fmt::format("'{}' cannot be an install id: {}", printable(id.str(), 60), name_rule));
