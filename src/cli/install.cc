@@ -38,26 +38,26 @@ env::Environment environment_for(const InstallOptions& options, const std::strin
   }
 }
 
+// What an installation has done, for messages.
+struct Installation {
+  std::vector<std::string> installed, present;  // install ids
+  env::Manifest manifest_before;
+  std::optional<env::Lockfile> before;
+  std::vector<std::pair<std::string, std::vector<std::string>>> narrowed;  // install ids, and their systems
+};
+
 // The systems for which there is such a package, if the manifest names some for which there is none.
 std::vector<std::string> narrowed_systems(const env::NamedPackage& package, const env::Manifest& manifest,
-                                          env::Resolver& resolver) {
+                                          env::Resolver& resolver, Installation& done) {
   const auto entry = manifest.install.find(package.install_id);
   const bool has_systems = entry != manifest.install.end() && !entry->second.systems.empty();
   if (has_systems || manifest.systems.empty()) return {};
   const auto [asked, found] =
       env::systems_of_package(package.install_id, package.descriptor, manifest, resolver);
   if (found.size() == asked.size()) return {};
-  say("! '{}' is installed for {} only: there is none for the other systems\n", package.install_id,
-      fmt::join(found, ", "));
+  done.narrowed.emplace_back(package.install_id, found);
   return found;
 }
-
-// What an installation has done, for messages.
-struct Installation {
-  std::vector<std::string> installed, present;  // install ids
-  env::Manifest manifest_before;
-  std::optional<env::Lockfile> before;
-};
 
 // The manifest with the packages.
 std::string with_packages(std::string text, const std::vector<env::NamedPackage>& wanted,
@@ -76,7 +76,7 @@ std::string with_packages(std::string text, const std::vector<env::NamedPackage>
     (same ? done.present : done.installed).push_back(id);
     if (same) continue;
     env::InstallDescriptor narrowed = descriptor;
-    narrowed.systems = narrowed_systems(package, merged, resolver);
+    narrowed.systems = narrowed_systems(package, merged, resolver, done);
     text = env::with_install(text, id, narrowed);
   }
   return text;
@@ -104,6 +104,9 @@ void print_change(const std::string& id, const std::optional<std::string>& pin, 
 
 void print_done(const env::Environment& environment, const std::vector<env::NamedPackage>& wanted,
                 const Installation& done, const env::Lockfile& after) {
+  for (const auto& [id, systems] : done.narrowed)
+    say("! '{}' is installed for {} only: there is none for the other systems\n", printable(id),
+        fmt::join(systems, ", "));
   if (!done.present.empty())
     say("! {} already installed to environment '{}'\n", quoted_list(done.present), environment.name());
   if (!done.installed.empty())
@@ -126,8 +129,11 @@ void install(const InstallOptions& options) {
       in_context(fmt::format("installing into environment '{}'", environment.name()), [&] {
         return environment.edit(
             [&](const std::string& text) {
-              done = {
-                  .installed = {}, .present = {}, .manifest_before = {}, .before = environment.lockfile()};
+              done = {.installed = {},
+                      .present = {},
+                      .manifest_before = {},
+                      .before = environment.lockfile(),
+                      .narrowed = {}};
               return with_packages(text, wanted, *resolver, done);
             },
             *resolver, changing(environment, "flox install"));

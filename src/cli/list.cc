@@ -1,4 +1,8 @@
 // flox list: what is installed in an environment.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,6 +24,8 @@ struct ListOptions {
   bool names = false;
   bool config = false;
   bool json = false;
+  bool all = false;
+  bool extended = false;  // as without it: for who comes from Flox
 };
 
 std::string inclusion_text(const std::map<std::string, std::string>& included, const std::string& id) {
@@ -27,10 +33,49 @@ std::string inclusion_text(const std::map<std::string, std::string>& included, c
   return found == included.end() ? "" : fmt::format(", included from '{}'", printable(found->second));
 }
 
+// A member of the locked package as people read it; empty if it has none.
+std::string member_text(const nlohmann::json& package, const char* name) {
+  const auto found = package.find(name);
+  if (found == package.end() || found->is_null()) return {};
+  return printable(found->is_string() ? found->get<std::string>() : found->dump());
+}
+
+// Its outputs by name; "*": installed.
+std::string outputs_text(const env::LockedPackage& package) {
+  std::string text;
+  for (const auto& [name, path] : package.outputs) {
+    const bool installed =
+        package.outputs_to_install.empty() ||
+        std::ranges::find(package.outputs_to_install, name) != package.outputs_to_install.end();
+    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", printable(name), installed ? "*" : "");
+  }
+  return text;
+}
+
+void print_all(const env::LockedPackage& package) {
+  const auto line = [](const char* name, const std::string& value) {
+    if (!value.empty()) fmt::print("  {:<13} {}\n", fmt::format("{}:", name), value);
+  };
+  line("Description", printable(package.description));
+  line("Path", printable(package.attr_path));
+  line("Version", printable(package.version));
+  line("System", printable(package.system));
+  line("Group", printable(package.group));
+  line("Priority", fmt::format("{}", package.priority));
+  line("License", member_text(package.json, "license"));
+  line("Unfree", member_text(package.json, "unfree"));
+  line("Broken", member_text(package.json, "broken"));
+  line("Outputs", outputs_text(package));
+  line("Store path", member_text(package.json, "store_path"));
+}
+
 void list(const ListOptions& options) {
   env::Environment environment = env::Environment::find(options.directory);
   if (options.config) {
-    fmt::print("{}", printable_lines(environment.manifest_text()));
+    // A terminal is not to be commanded by a file; whoever redirects it gets its bytes.
+    const std::string text = environment.manifest_text();
+    const std::string shown = ::isatty(STDOUT_FILENO) != 0 ? printable_lines(text) : text;
+    std::fwrite(shown.data(), 1, shown.size(), stdout);
     return;
   }
   auto resolver = make_resolver();
@@ -49,6 +94,7 @@ void list(const ListOptions& options) {
       fmt::print("{}: {} ({}){}\n", printable(package.install_id), printable(package.attr_path),
                  package.version.empty() ? "N/A" : printable(package.version),
                  inclusion_text(included, package.install_id));
+    if (options.all) print_all(package);
   }
   if (options.json)
     fmt::print("{}\n", items.dump(2));
@@ -64,9 +110,20 @@ void add_list(CLI::App& app) {
   add_directory(*command, options->directory);
   auto* names = command->add_flag("-n,--name", options->names, "print install ids only");
   auto* config = command->add_flag("-c,--config", options->config, "print the manifest")->excludes(names);
-  command->add_flag("--json", options->json, "print the locked packages as JSON")
+  auto* json = command->add_flag("--json", options->json, "print the locked packages as JSON")
+                   ->excludes(names)
+                   ->excludes(config);
+  command
+      ->add_flag("-a,--all", options->all, "print also priority, group, license and outputs (*: installed)")
       ->excludes(names)
-      ->excludes(config);
+      ->excludes(config)
+      ->excludes(json);
+  command
+      ->add_flag("-e,--extended", options->extended,
+                 "print install id, package and version: as without options")
+      ->excludes(names)
+      ->excludes(config)
+      ->excludes(json);
   command->footer("Examples:\n  flox list\n  flox list --json | jq '.[].version'");
   command->callback([options] { list(*options); });
 }

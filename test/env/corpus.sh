@@ -28,6 +28,7 @@ for environment in "$WORLD"/corpus/*; do
   read_all >"$WORLD/logs/read.log" 2>&1 || { cat "$WORLD/logs/read.log"; die "reading $environment failed"; }
   if grep -q 'was not made for' "$WORLD/logs/read.log"; then die "the lock of $environment is not taken for what it is"; fi
   (flox sbom && flox verify --no-contents) >"$WORLD/logs/sbom.log" 2>&1 || true
+  flox list --config | cmp - .flox/env/manifest.toml || die "flox list --config of $environment is not its manifest"
   equal "$(state .)" "$before"
   count=$((count + 1))
 done

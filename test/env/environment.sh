@@ -23,6 +23,14 @@ flox install hello
 equal "$(flox list)" "hello: hello (1.0)"
 flox install hello@0.9
 equal "$(flox list)" "hello: hello (0.9)"
+equal "$(flox list -e)" "hello: hello (0.9)"
+all=$(flox list --all)
+contains "$all" "hello: hello (0.9)
+  Description:  Says hello 0.9"
+contains "$all" "
+  Priority:     5"
+contains "$all" "
+  Outputs:      out*"
 equal "$(flox activate -- hello)" "hello 0.9"
 
 step "what an installation does to a package that is there is said"
