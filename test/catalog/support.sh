@@ -35,8 +35,7 @@ start_catalog() {
   rm -f "$dir/port"
   flox-catalog --listen "127.0.0.1:${catalog_port:-0}" --data "$data" "${CATALOG_OPTIONS[@]}" --token-file "$dir/token" --port-file "$dir/port" "$@" 2>>"$dir/log" &
   catalog=$!
-  local end=$((SECONDS + 20))
-  until [ -s "$dir/port" ]; do [ $SECONDS -lt $end ] && kill -0 $catalog || die "flox-catalog did not start: $(cat "$dir/log")"; sleep 0.05; done
+  wait_for_process $catalog 20 "the start of flox-catalog" test -s "$dir/port"
   url=http://127.0.0.1:$(cat "$dir/port")
 }
 ask() {
