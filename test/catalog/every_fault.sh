@@ -104,24 +104,19 @@ at_calls() {
       catalog=
       start_watched
     fi
-    local end=$((SECONDS + 30))
-    until [ "$(ask GET /readyz)" = 200 ]; do [ $SECONDS -lt $end ] || die "$place: it does not recover: $(cat "$dir/answer")"; sleep 0.1; done
+    wait_for_process $catalog 30 "$place: its recovery" is_ready
     $check || die "$place of $command: $(cat "$dir/said"; tail -5 "$dir/log")"
     $command >"$dir/said" 2>&1 || die "$place: $command does not succeed when it is run again: $(cat "$dir/said"; tail -5 "$dir/log")"
     $check || die "$place of $command, run again"
-    # Of an upload whose client has gone it hears in a thread of its own. One that it could not remove goes with its next start.
-    end=$((SECONDS + 5))
-    until [ "$(spooled)" = 0 ] || [ $SECONDS -ge $end ]; do sleep 0.05; done
-    if [ "$action" = 1 ] && [ "$(spooled)" != 0 ]; then
-      stop_catalog
-      start_watched
-    fi
-    [ "$(spooled)" = 0 ] || die "$place: an upload is left"
+    # Of an upload whose client has gone it hears in a thread of its own.
+    wait_until 5 "$place: the end of an upload" nothing_spooled
   done 3<"$dir/chosen"
   [ $((missed * 4)) -le $tried ] || die "$command did not reach $missed calls, and $tried were tried"
   echo "  $command: $tried of $(wc -l <"$dir/kinds") calls $([ "$action" = 0 ] && echo killed || echo failed), $(sort -u "$dir/kinds" | wc -l) kinds"
 }
 
+is_ready() { [ "$(ask GET /readyz)" = 200 ]; }
+nothing_spooled() { [ "$(spooled)" = 0 ]; }
 new_path() {
   number=$((number + 1))
   name=web-$number
