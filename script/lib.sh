@@ -37,6 +37,10 @@ wait_for_process() {
 # Some tests try thousands of cases, or run others again under another daemon or kernel: a chosen part of it, or with
 # FLOX_TEST_EXHAUSTIVE=1 everything.
 exhaustive() { [ -n "${FLOX_TEST_EXHAUSTIVE:-}" ]; }
+# Where temporary files go that are many, or synced often: into memory, if there is enough of it.
+memory_place() {
+  if [ -w /dev/shm ] && [ "$(df --output=avail -m /dev/shm | tail -1)" -gt 2048 ]; then echo /dev/shm; else echo "${TMPDIR:-/tmp}"; fi
+}
 # A TCP port of loopback that nobody listens at now.
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 need_root() { [ "$(id -u)" = 0 ] || die "$(basename "$0") needs root: it installs packages and starts containers. Run it with sudo."; }

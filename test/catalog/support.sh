@@ -15,7 +15,7 @@
 #   metric NAME                a value of /metrics
 . "$PROJECT/test/catalog/backends.sh"
 . "$PROJECT/test/metrics.sh"
-dir=$(mktemp -d)
+dir=$(mktemp -d -p "$(memory_place)")  # databases: PostgreSQL copies one for each
 data=$dir/data
 catalog=
 token=sesame
