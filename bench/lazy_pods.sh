@@ -3,7 +3,7 @@
 # none of it: waiting for all of its files, with flox.dev/lazy, and with that and what an earlier start on the node has read. The cache
 # gives all its answers together at most $RATE bytes a second. From `ctr run` to its end, which is right after the program's one line; how
 # much the cache gave until then; until all is whole.
-#   RUNS=3 RATE=125000000 MEGABYTES=200
+#   RUNS=3 RATE=125000000 MEGABYTES=200   CGROUP=/NAME: where the containers are, if a cgroup keeps other work off the processors
 . "$(dirname "$0")/../test/lib.sh"
 RUNS=${RUNS:-3} RATE=${RATE:-125000000} MEGABYTES=${MEGABYTES:-200}
 enter_world "$@"
@@ -50,7 +50,7 @@ run() {  # NAME LAZY [PROFILES]: appends "READY-MS READY-BYTES WHOLE-MS WHOLE-BY
   : >"$WORLD/gave"
   begin=$(now)
   ctr -n k8s.io run --rm --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annotation "flox.dev/environment=$PROGRAM" \
-    --annotation "flox.dev/lazy=$2" docker.io/flox/empty:1.0.0 "$id" program >"$WORLD/said"
+    --annotation "flox.dev/lazy=$2" ${CGROUP:+--cgroup "$CGROUP/$id"} docker.io/flox/empty:1.0.0 "$id" program >"$WORLD/said"
   ready=$(($(now) - begin)) bytes=$(given)
   grep -q '^ready 64' "$WORLD/said" || die "the program said: $(<"$WORLD/said")"
   wait_until 120 "the closure to be whole" is_whole

@@ -29,9 +29,10 @@ constexpr std::string_view view_prefix = "lazy-";  // no closure's name has a '-
 constexpr const char* record_name = "lazy.json";
 constexpr JsonLimits record_limits{.bytes = 64 << 20};
 constexpr milliseconds look_pause(100);
-// A closure is completed once nobody has waited for a part of it for so long (with a profile, once all of
-// that has come), or if that does not come to an end: what a start reads comes first.
-constexpr milliseconds quiet(400), longest_wait(15'000);
+// A closure is completed once nobody has waited for a part of it for so long, or if that does not come to an
+// end: what a start reads comes first. Whoever reads what was fetched ahead does not wait, and is let start,
+// too.
+constexpr milliseconds quiet(400), quiet_ahead(1000), longest_wait(15'000);
 constexpr std::chrono::seconds longest_attempt_pause(300);
 constexpr milliseconds retry_time(10'000);
 constexpr std::chrono::hours completion_time(24);
@@ -315,7 +316,7 @@ LazyStarts::Started LazyStarts::show(const std::string& name, LazyMount& mount, 
                   .tenant = asked.tenant,
                   .paths = found.names(),
                   .hash = profile.nar_hash,
-                  .quiet = found.is_ahead ? milliseconds(0) : quiet};
+                  .quiet = found.is_ahead ? quiet_ahead : quiet};
     const StageTimer timer(metrics_, Stage::view);
     nix::StorePathSet present = found.present;
     present.insert(asked.beside.begin(), asked.beside.end());

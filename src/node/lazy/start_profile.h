@@ -12,6 +12,11 @@
 
 namespace flox::node {
 
+struct ReadPath {
+  nix::StorePath path;
+  std::vector<lazy::FileRange> ranges;  // none: nothing of it was read
+};
+
 // A value. It is a hint and nothing more: what it names is fetched and verified as if somebody had read it.
 struct StartProfile {
   // More is not kept.
@@ -19,10 +24,7 @@ struct StartProfile {
   static constexpr size_t most_ranges = 20'000;
   static constexpr uint64_t most_read = 512ULL << 20;  // bytes of files, together
 
-  struct Path {
-    nix::StorePath path;
-    std::vector<lazy::FileRange> ranges;  // none: nothing of it was read
-  };
+  using Path = ReadPath;
   std::vector<Path> paths;  // of the closure, all that were not there before
 
   // Reads what to_text() wrote. Throws Error(invalid_input) for everything else.
