@@ -117,10 +117,10 @@ ends() {
   equal "$(ls "$WORK/files")" "" "what came"
 }
 mounted
-printf x | dd of="$(echo "$WORK/files"/*/"$NAME/index.zst")" bs=1 seek=20 conv=notrunc status=none
+printf x >>"$(echo "$WORK/files"/*/known/"$NAME")"
 ends "the index is not the one that was signed"
 mounted
-sed -i 's/test-1:/other-1:/g' "$WORK/files"/*/"$NAME/offers.json"
+sed -i '1s/test-1:/other-1:/g' "$WORK/files"/*/known/"$NAME"
 ends "whom we do not trust"
 mounted
 echo '{' >"$(echo "$WORK/files"/*/mount.json)"

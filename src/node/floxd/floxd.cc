@@ -437,7 +437,7 @@ void serve(const Options& options) {
   Images images(config, environments, state);
   StartLog starts;
   Prefetcher prefetches(config, environments, containers, kept, policy, queue[Lane::prefetch], metrics);
-  LazyStarts lazy(config, environments, views, queue, metrics, state / "lazy",
+  LazyStarts lazy(config, environments, views, queue, metrics, state / "lazy", state / "lazy-profiles",
                   directory_of(config.node_socket) / "lazy");
   const Ending ending{environments, queue};
   NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, lazy, grants,
