@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # A container whose program is Python of Debian with NumPy, beside a path of $MEGABYTES MB that it does not read, on a node that has
-# none of it: waiting for all of its files, and with flox.dev/lazy. The cache gives all its answers together at most $RATE bytes a
-# second. From `ctr run` to its end, which is right after the program's one line; how much the cache gave until then; until all is whole.
-#   RUNS=3 RATE=125000000 MEGABYTES=200
+# none of it: waiting for all of its files, with flox.dev/lazy, and with that and what an earlier start on the node has read. The cache
+# gives all its answers together at most $RATE bytes a second. From `ctr run` to its end, which is right after the program's one line; how
+# much the cache gave until then; until all is whole.
+#   RUNS=3 RATE=125000000 MEGABYTES=200   CGROUP=/NAME: where the containers are, if a cgroup keeps other work off the processors
 . "$(dirname "$0")/../test/lib.sh"
 RUNS=${RUNS:-3} RATE=${RATE:-125000000} MEGABYTES=${MEGABYTES:-200}
 enter_world "$@"
+mkdir -p "$WORLD/run" && mount -t tmpfs -o mode=755 tmpfs "$WORLD/run"  # as /run is
 start_containerd
 start_catalog
 now() { date +%s%3N; }
@@ -39,28 +41,35 @@ import_images
 stop_server floxd
 cp -a "$NODE_ROOT" "$WORLD/fresh"
 is_whole() { flox --root "$NODE_ROOT" store info "$PROGRAM" >/dev/null 2>&1; }
-run() {  # NAME LAZY: appends "READY-MS READY-BYTES WHOLE-MS WHOLE-BYTES"
+run() {  # NAME LAZY [PROFILES]: appends "READY-MS READY-BYTES WHOLE-MS WHOLE-BYTES"
   local begin ready bytes id=bench$RANDOM
   rm -rf "$NODE_ROOT"
   cp -a "$WORLD/fresh" "$NODE_ROOT"
+  [ -z "${3:-}" ] || cp -a "$3" "$NODE_ROOT/var/lib/flox/"
   start_floxd
   : >"$WORLD/gave"
   begin=$(now)
   ctr -n k8s.io run --rm --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annotation "flox.dev/environment=$PROGRAM" \
-    --annotation "flox.dev/lazy=$2" docker.io/flox/empty:1.0.0 "$id" program >"$WORLD/said"
+    --annotation "flox.dev/lazy=$2" ${CGROUP:+--cgroup "$CGROUP/$id"} docker.io/flox/empty:1.0.0 "$id" program >"$WORLD/said"
   ready=$(($(now) - begin)) bytes=$(given)
   grep -q '^ready 64' "$WORLD/said" || die "the program said: $(<"$WORLD/said")"
   wait_until 120 "the closure to be whole" is_whole
   echo "$ready $bytes $(($(now) - begin)) $(given)" | tee -a "$WORLD/$1"
+  [ "$1" != lazy ] || { rm -rf "$WORLD/lazy-profiles" && cp -a "$NODE_ROOT/var/lib/flox/lazy-profiles" "$WORLD/"; }
   # Its mount goes with the next floxd's sweep; what is in it is not used again.
   stop_server floxd
   kill -KILL "$(pgrep -f "flox-lazy-keeper .*$NODE_ROOT/")" 2>/dev/null || true
 }
-for ((i = 0; i < RUNS; i++)); do run whole false; run lazy true; done
+for ((i = 0; i < RUNS; i++)); do
+  run whole false
+  run lazy true
+  run profile true "$WORLD/lazy-profiles"
+done
 column() { awk -v n="$2" '{ print $n }' "$WORLD/$1" | median; }
-printf '%s bytes/s, closure of %s MB in NARs\n%-8s %12s %14s %12s %14s\n' "$RATE" \
-  "$(du -sm "$WORLD/cache/nar" | cut -f1)" '' 'ready, ms' 'ready, MB' 'whole, ms' 'whole, MB'
-for kind in whole lazy; do
+printf '%s bytes/s, closure of %s MB in NARs; ratios to "whole"\n%-8s %18s %20s %18s %10s\n' "$RATE" \
+  "$(du -smL "$WORLD/cache/nar" | cut -f1)" '' 'ready, ms' 'ready, MB' 'whole, ms' 'MB'
+for kind in whole lazy profile; do
   awk -v kind=$kind -v a="$(column $kind 1)" -v b="$(column $kind 2)" -v c="$(column $kind 3)" -v d="$(column $kind 4)" \
-    'BEGIN { printf "%-8s %12d %14.1f %12d %14.1f\n", kind, a, b / 1e6, c, d / 1e6 }'
+    -v wa="$(column whole 1)" -v wb="$(column whole 2)" -v wc="$(column whole 3)" \
+    'BEGIN { printf "%-8s %10d (%.2f) %12.1f (%.3f) %10d (%.2f) %10.1f\n", kind, a, a / wa, b / 1e6, b / wb, c, c / wc, d / 1e6 }'
 done

@@ -66,6 +66,7 @@ file(GLOB_RECURSE behind_requests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/base
   ${CMAKE_SOURCE_DIR}/src/store/*.cc ${CMAKE_SOURCE_DIR}/src/env/*.cc)
 list(FILTER behind_requests EXCLUDE REGEX "_test\\.cc$|/testing/|base/net/server/|base/settings/options\\.cc|store/cache/cache_server\\.cc$|store/peers/peer_server\\.cc$")
 list(REMOVE_ITEM behind_requests ${parsers})
+list(APPEND behind_requests ${CMAKE_SOURCE_DIR}/src/lazy/file_range.cc ${CMAKE_SOURCE_DIR}/src/node/lazy/start_profile.cc)
 flox_library(fuzz_store SOURCES ${behind_requests} LIBS flox_fuzz_parsers SQLite::SQLite3 Threads::Threads)
 # These sources are held to g++'s warnings; clang has others, which are no errors here.
 target_compile_options(flox_fuzz_store PRIVATE -Wno-error)

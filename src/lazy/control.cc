@@ -30,6 +30,8 @@ constexpr milliseconds connect_pause(20);
 constexpr unsigned most_connections = 32;
 constexpr size_t longest_failure = 300;  // bytes of a text
 constexpr size_t most_failures = 100;
+// Of one request or answer. A name with bytes that JSON writes as several may make it too large: an error.
+constexpr size_t most_ranges_text = most_control / 2, most_ranges = 2000, range_numbers = 40;
 
 // Of the socket in a directory, whose own path may be longer than an address.
 sockaddr_un address_below(const Fd& directory) {
@@ -87,6 +89,10 @@ uint64_t number_in(const json& object, const char* key, std::string_view name) {
   return value.get<uint64_t>();
 }
 
+nix::StorePath path_in(const json& request, const char* key) {
+  return nix::StorePath::from_base_name(string_member(request, key, request_name));
+}
+
 struct Field {
   const char* name;
   uint64_t PathsStatus::*value;
@@ -108,17 +114,15 @@ json answer(ServedPaths& served, const json& request, bool& ends) {
     return {{"slots", std::move(slots)}};
   }
   if (request.contains("add")) {
-    json slots = json::array();
-    for (const nix::StorePath& path : paths_in(request["add"])) slots.push_back(served.add(path));
-    return {{"slots", std::move(slots)}};
+    return {{"slots", served.add(paths_in(request["add"]))}};
   }
   if (request.contains("use_store")) {
     const std::string store = string_member(request, "store", request_name);
-    for (const nix::StorePath& path : paths_in(request["use_store"])) served.use_store(path, store);
+    served.use_store(paths_in(request["use_store"]), store);
     return json::object();
   }
   if (request.contains("drop")) {
-    for (const nix::StorePath& path : paths_in(request["drop"])) served.drop(path);
+    served.drop(paths_in(request["drop"]));
     return json::object();
   }
   if (request.contains("status")) {
@@ -136,6 +140,13 @@ json answer(ServedPaths& served, const json& request, bool& ends) {
       if (failures.size() < most_failures)
         failures.push_back({failure.path.base_name(), failure.why.substr(0, longest_failure)});
     return {{"failures", std::move(failures)}};
+  }
+  if (request.contains("wanted"))
+    return {{"ranges", ranges_to_json(served.wanted(path_in(request, "wanted"), most_ranges_text))}};
+  if (request.contains("soon")) {
+    served.want_soon(path_in(request, "soon"),
+                     ranges_of_json(member(request, "ranges", request_name), most_ranges, request_name));
+    return json::object();
   }
   if (request.contains("end")) {
     ends = true;
@@ -335,6 +346,31 @@ std::vector<PathFailure> MountControl::retry(const std::vector<nix::StorePath>& 
     }
   });
   return all;
+}
+
+std::vector<FileRange> MountControl::wanted(const nix::StorePath& path) const {
+  const json answer = parse_answer(ask(json{{"wanted", path.base_name()}}.dump(), call_time));
+  return ranges_of_json(member(answer, "ranges", reply_name), most_ranges, reply_name);
+}
+
+void MountControl::want_soon(const nix::StorePath& path, const std::vector<FileRange>& ranges) const {
+  std::vector<FileRange> part;
+  size_t size = 0;
+  const auto send = [&] {
+    if (part.empty()) return;
+    parse_answer(ask(to_text({{"soon", path.base_name()}, {"ranges", ranges_to_json(part)}}), call_time));
+    part.clear();
+    size = 0;
+  };
+  for (const FileRange& range : ranges) {
+    size += range.file.size() + range_numbers;
+    if (size > most_ranges_text || part.size() == most_ranges) {
+      send();
+      size = range.file.size() + range_numbers;
+    }
+    if (size <= most_ranges_text) part.push_back(range);
+  }
+  send();
 }
 
 void MountControl::end() const { parse_answer(ask(json{{"end", true}}.dump(), call_time)); }

@@ -7,6 +7,8 @@
 //   {"drop": [HASH-NAME…]}                     {}
 //   {"status": [HASH-NAME…]}                   {"paths": NUMBER, …}: PathsStatus; of no names: of all
 //   {"retry": [HASH-NAME…], "milliseconds": N} {"failures": [[HASH-NAME, WHY]…]}
+//   {"wanted": HASH-NAME}         {"ranges": [[FILE, BEGIN, END]…]}: what readers have wanted of it
+//   {"soon": HASH-NAME, "ranges": [[FILE, BEGIN, END]…]}         {}: fetched before somebody waits for it
 //   {"end": true}                              {}: the mount ends
 //
 // or, instead of any answer, {"error": TEXT, "kind": NUMBER}. Only root can connect: the files are its own.
@@ -20,6 +22,7 @@
 #include <vector>
 
 #include "base/os/fd.h"
+#include "lazy/file_range.h"
 #include "lazy/served_paths.h"
 
 namespace flox::lazy {
@@ -51,6 +54,8 @@ class MountControl {
   PathsStatus status(const std::vector<nix::StorePath>& paths) const;
   std::vector<PathFailure> retry(const std::vector<nix::StorePath>& paths,
                                  std::chrono::milliseconds most) const;
+  std::vector<FileRange> wanted(const nix::StorePath& path) const;
+  void want_soon(const nix::StorePath& path, const std::vector<FileRange>& ranges) const;
   void end() const;
 
  private:

@@ -36,6 +36,10 @@ TEST(LazyControlTest, AsksAboutPathsThatAreNotInTheMount) {
   EXPECT_NO_THROW(control().use_store({path_x}, "/nowhere"));
   EXPECT_TRUE(control().retry({path_x}, std::chrono::milliseconds(10)).empty());
   EXPECT_EQ(control().status({}).paths, 0u);
+  EXPECT_TRUE(control().wanted(path_x).empty());
+  std::vector<FileRange> many(3'000, FileRange{std::string(100, 'x'), 0, 10});
+  many.push_back({std::string(most_control, 'x'), 0, 10});
+  EXPECT_NO_THROW(control().want_soon(path_x, many));
 }
 
 TEST(LazyControlTest, MoreNamesThanARequestHasAreAskedForInParts) {
@@ -61,13 +65,16 @@ TEST(LazyControlTest, TheMountEndsAfterTheAnswer) {
 
 TEST(LazyControlTest, ARequestThatCannotBeIsAnsweredWithWhatIsWrong) {
   const TempDir files;
+  write_mount_files(Directory(files.path()), empty_plan(), {});
   ServedPaths paths(Directory(files.path()), empty_plan());
   const auto names = nlohmann::json(std::vector<std::string>(most_control_names + 1, "x")).dump();
   bool ends = false;
   for (const std::string& request :
        {std::string("{"), std::string("{}"), std::string("[]"), std::string(R"({"add": 1})"),
         std::string(R"({"add": [1]})"), std::string(R"({"add": ["../x"]})"), R"({"slots": )" + names + "}",
-        std::string(R"({"use_store": []})"), std::string(R"({"retry": [], "milliseconds": -1})")})
+        std::string(R"({"use_store": []})"), std::string(R"({"wanted": "x"})"),
+        R"({"soon": ")" + std::string(path_x.base_name()) + R"(", "ranges": [["x", 1]]})",
+        std::string(R"({"retry": [], "milliseconds": -1})")})
     EXPECT_TRUE(nlohmann::json::parse(answer_control(paths, request, ends)).contains("error")) << request;
   EXPECT_FALSE(ends);
 }
@@ -77,24 +84,34 @@ TEST(LazyControlTest, AServerThatIsNotThereIsWaitedForAndThenAnError) {
   EXPECT_THROW(MountControl(files.path(), std::chrono::milliseconds(50)).slots({path_x}), Error);
 }
 
+TEST(MountFilesTest, FilesOfAnotherVersionAreRefused) {
+  const TempDir dir;
+  const Directory files(dir.path());
+  write_mount_files(files, empty_plan(), {});
+  EXPECT_TRUE(read_mount_plan(files).further);
+  std::string text = read_file(dir.path() / "mount.json");
+  const std::string format = "\"format\":2";
+  ASSERT_NE(text.find(format), std::string::npos);
+  write_file(dir.path() / "mount.json", text.replace(text.find(format), format.size(), "\"format\":1"));
+  EXPECT_THROW(read_mount_plan(files), Error);
+}
+
 TEST(MountFilesTest, RemembersWhatAMountWasGiven) {
   const TempDir dir;
   const Directory files(dir.path());
-  EXPECT_EQ(take_slot(files), 1u);
-  EXPECT_EQ(take_slot(files), 2u);
-  files.make_directory(path_x.base_name(), 0700);
-  EXPECT_TRUE(read_given_paths(files).empty());
-  write_given_path(files, {.path = path_x, .slot = 2});
-  ASSERT_EQ(read_given_paths(files).size(), 1u);
-  EXPECT_EQ(read_given_paths(files)[0].slot, 2u);
-  EXPECT_EQ(read_given_paths(files)[0].whole, "");
-  write_given_path(files, {.path = path_x, .slot = 2, .whole = "/nix/store"});
-  EXPECT_EQ(read_given_paths(files)[0].whole, "/nix/store");
-  remove_given_path(files, path_x);
-  EXPECT_TRUE(read_given_paths(files).empty());
-  EXPECT_EQ(take_slot(files), 3u);
-  files.write_file("last-slot", "0");
-  EXPECT_THROW(take_slot(files), Error);
+  EXPECT_EQ(read_given_paths(files).last_slot, 0u);
+  write_given_paths(files, {.last_slot = 7, .paths = {{.path = path_x, .slot = 2, .whole = "/nix/store"}}});
+  const GivenPaths given = read_given_paths(files);
+  EXPECT_EQ(given.last_slot, 7u);
+  ASSERT_EQ(given.paths.size(), 1u);
+  EXPECT_EQ(given.paths[0].path, path_x);
+  EXPECT_EQ(given.paths[0].slot, 2u);
+  EXPECT_EQ(given.paths[0].whole, "/nix/store");
+  for (const char* text : {"{", "{}", R"({"last": -1, "paths": []})", R"({"last": 1, "paths": [1]})",
+                           R"({"last": 1, "paths": [["x", 1, ""]]})"}) {
+    files.write_file("slots.json", text);
+    EXPECT_THROW(read_given_paths(files), Error) << text;
+  }
 }
 
 }  // namespace

@@ -27,11 +27,11 @@ std::future<Taken> ask(FrameSource& source, uint32_t frame, Urgency urgency = Ur
 }
 
 FrameQueue::Bring says(const std::string& text) {
-  return [text](uint32_t frame) { return fmt::format("{} {}", text, frame); };
+  return [text](uint32_t frame, uint32_t) { return fmt::format("{} {}", text, frame); };
 }
 
 FrameQueue::Bring broken() {
-  return [](uint32_t) -> std::string { fail(ErrorKind::unavailable, "it is down"); };
+  return [](uint32_t, uint32_t) -> std::string { fail(ErrorKind::unavailable, "it is down"); };
 }
 
 TEST(FrameQueueTest, GoesToTheNextPlaceWhenOneIsDown) {
@@ -62,7 +62,7 @@ TEST(FrameQueueTest, BringsAFrameOnceForAllWhoAsk) {
   FrameQueue queue(1, 1);
   std::promise<void> go;
   std::atomic<int> times = 0;
-  const auto source = queue.source("x", {[&, may = go.get_future().share()](uint32_t) {
+  const auto source = queue.source("x", {[&, may = go.get_future().share()](uint32_t, uint32_t) {
                                      may.wait();
                                      ++times;
                                      return std::string("bytes");
@@ -78,7 +78,7 @@ TEST(FrameQueueTest, AReaderDoesNotWaitBehindTheRest) {
   FrameQueue queue(0, 1);
   std::promise<void> go;
   std::vector<uint32_t> order;
-  const auto source = queue.source("x", {[&, may = go.get_future().share()](uint32_t frame) {
+  const auto source = queue.source("x", {[&, may = go.get_future().share()](uint32_t frame, uint32_t) {
                                      may.wait();
                                      order.push_back(frame);
                                      return std::string("bytes");
@@ -91,6 +91,39 @@ TEST(FrameQueueTest, AReaderDoesNotWaitBehindTheRest) {
   go.set_value();
   for (auto& one : all) one.wait();
   EXPECT_EQ(order, (std::vector<uint32_t>{0, 7, 99, 1, 2, 3, 4, 5, 6, 8, 9}));
+}
+
+TEST(FrameQueueTest, NeighboursForWhichNobodyWaitsComeTogetherAndOneThatLiesByItself) {
+  FrameQueue queue(0, 1);
+  std::promise<void> go;
+  std::vector<std::pair<uint32_t, uint32_t>> asked;
+  const auto source = queue.source("x", {[&, may = go.get_future().share()](uint32_t first, uint32_t last) {
+                                     may.wait();
+                                     asked.emplace_back(first, last);
+                                     std::string nar;
+                                     // Together it says of frame 3 what it does not say of it alone.
+                                     for (uint32_t frame = first; frame <= last; ++frame)
+                                       nar +=
+                                           frame == 3 && first != last ? "lie" : fmt::format("is{}", frame);
+                                     return nar;
+                                   }},
+                                   std::vector<uint64_t>(10, 3));
+  std::vector<std::future<Taken>> all;
+  all.push_back(ask(*source, 0, Urgency::now));
+  while (queue.waiting().now == 1) std::this_thread::yield();  // until the thread has it
+  all.push_back(ask(*source, 2, Urgency::soon));
+  const auto promise = std::make_shared<std::promise<Taken>>();
+  source->fetch(3, Urgency::soon, [promise](int error, std::string_view nar) {
+    if (error == 0 && nar == "lie") return false;
+    promise->set_value({error, std::string(nar)});
+    return true;
+  });
+  for (const uint32_t frame : {4, 7}) all.push_back(ask(*source, frame, Urgency::soon));
+  go.set_value();
+  for (auto& one : all) EXPECT_EQ(one.get().error, 0);
+  EXPECT_EQ(promise->get_future().get(), (Taken{0, "is3"}));
+  using Asked = std::vector<std::pair<uint32_t, uint32_t>>;
+  EXPECT_EQ(asked, (Asked{{0, 0}, {2, 4}, {3, 3}, {7, 7}}));
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ namespace flox::lazy {
 // Safe to use by several threads at once.
 class FrameSource {
  public:
-  // Of a frame: a reader waits for it, or it makes the path whole some day.
-  enum class Urgency { now, later };
+  // Of a frame: a reader waits for it, one will probably, or it makes the path whole some day.
+  enum class Urgency { now, soon, later };
   // What a frame decompresses to, or an errno. The answer says whether every chunk in it is what the index
   // says; if not, the source brings the frame from elsewhere, and gives EIO when there is nowhere else. It
   // does not throw.

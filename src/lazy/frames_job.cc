@@ -1,11 +1,14 @@
 #include "lazy/frames_job.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/data/json.h"
 #include "base/error.h"
+#include "nix/cache_layout.h"
 #include "nix/narinfo.h"
 #include "store/cache/binary_cache.h"
 #include "store/cache/decompress.h"
@@ -23,14 +26,75 @@ constexpr uint64_t memory =
     512ULL << 20;  // bytes: libraries, stacks, and a frame and its file for each thread
 constexpr auto time_limit = std::chrono::seconds(60);  // of one question
 constexpr size_t buffer_size = 1 << 20;
+constexpr size_t room_for_indexes = 4 << 20;  // bytes, in an answer
 
-json query(const Caches& caches, const nix::StorePath& path) {
-  json found = json::array();
-  for (size_t i = 0; i < caches.size(); ++i) {
-    const auto info = caches[i]->query(path);
-    if (info) found.push_back({{"cache", i}, {"narinfo", info->to_string()}});
+struct Wanted {
+  store::BinaryCache* cache = nullptr;  // null: nothing is
+  std::string name;
+};
+
+// Asks for small files, all at the same time.
+std::vector<store::CacheAnswer> ask_all(const std::vector<Wanted>& wanted) {
+  std::vector<store::CacheAnswer> answers(wanted.size());
+  std::mutex mutex;
+  std::condition_variable changed;
+  size_t left = wanted.size();
+  const auto done = [&](size_t i, store::CacheAnswer answer) {
+    const std::lock_guard lock(mutex);
+    answers[i] = std::move(answer);
+    if (--left == 0) changed.notify_all();
+  };
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].cache == nullptr) {
+      done(i, {});
+      continue;
+    }
+    wanted[i].cache->ask(wanted[i].name,
+                         [&done, i](store::CacheAnswer answer) { done(i, std::move(answer)); });
   }
-  return found;
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return left == 0; });
+  return answers;
+}
+
+std::string query(const Caches& caches, const json& names) {
+  if (names.size() > most_queried) fail(ErrorKind::invalid_input, "over {} paths", most_queried);
+  std::vector<nix::StorePath> paths;
+  std::vector<Wanted> narinfos, indexes;
+  for (const json& name : names) {
+    paths.push_back(nix::StorePath::from_base_name(name.get<std::string>()));
+    for (const auto& cache : caches) narinfos.push_back({cache.get(), nix::narinfo_name(paths.back())});
+  }
+  const auto answers = ask_all(narinfos);
+  json found = json::array();
+  for (size_t path = 0; path < paths.size(); ++path) {
+    json offers = json::array();
+    std::string why;
+    Wanted index;
+    for (size_t cache = 0; cache < caches.size(); ++cache) try {
+        const store::CacheAnswer& answer = answers[path * caches.size() + cache];
+        if (answer.error) throw *answer.error;
+        if (!answer.text) continue;
+        const auto info = in_context(fmt::format("cache {}", caches[cache]->url()),
+                                     [&] { return nix::NarInfo::parse(*answer.text, paths[path]); });
+        offers.push_back({{"cache", cache}, {"narinfo", info.to_string()}});
+        if (index.cache == nullptr && info.index_hash && info.compression == "zstd")
+          index = {caches[cache].get(), nix::index_file_name(*info.index_hash)};
+      } catch (const Error& error) {
+        if (why.empty()) why = error.what();
+      }
+    indexes.push_back(std::move(index));
+    found.push_back({{"offers", std::move(offers)}, {"error", why}, {"index", 0}});
+  }
+  std::string files;
+  const auto index_answers = ask_all(indexes);
+  for (size_t path = 0; path < paths.size(); ++path) {
+    const auto& text = index_answers[path].text;
+    if (!text || files.size() + text->size() > room_for_indexes) continue;
+    found[path]["index"] = text->size();
+    files += *text;
+  }
+  return found.dump(-1, ' ', false, json::error_handler_t::replace) + '\n' + files;
 }
 
 std::string part(store::BinaryCache& cache, const json& question) {
@@ -56,9 +120,7 @@ std::string part(store::BinaryCache& cache, const json& question) {
 
 std::string answer(const Caches& caches, std::string_view text) {
   const json question = parse_json(text, "the question");
-  if (question.contains("query"))
-    return query(caches, nix::StorePath::from_base_name(string_member(question, "query", "the question")))
-        .dump();
+  if (question.contains("query")) return query(caches, question["query"]);
   store::BinaryCache& cache = *caches.at(question.at("cache").get<size_t>());
   if (!question.contains("index")) return part(cache, question);
   const store::CacheAnswer index = cache.ask(string_member(question, "index", "the question"));

@@ -49,17 +49,7 @@ fuse_attr attributes_of(uint64_t id, const PathTree::Node& node) {
   attributes.nlink = 1;
   attributes.blksize = 4096;
   set_times(attributes);
-  switch (node.kind) {
-    case NodeKind::directory:
-      attributes.mode = S_IFDIR | 0555;
-      break;
-    case NodeKind::regular:
-      attributes.mode = S_IFREG | (node.executable ? 0555 : 0444);
-      break;
-    case NodeKind::symlink:
-      attributes.mode = S_IFLNK | 0777;
-      break;
-  }
+  attributes.mode = mode_of(node.kind, node.executable);
   return attributes;
 }
 
@@ -73,17 +63,7 @@ fuse_attr root_attributes() {
   return attributes;
 }
 
-uint32_t directory_type(NodeKind kind) {
-  switch (kind) {
-    case NodeKind::directory:
-      return S_IFDIR >> 12;
-    case NodeKind::regular:
-      return S_IFREG >> 12;
-    case NodeKind::symlink:
-      break;
-  }
-  return S_IFLNK >> 12;
-}
+uint32_t directory_type(NodeKind kind) { return mode_of(kind, false) >> 12; }
 
 template <typename Struct>
 std::string_view bytes(const Struct& value) {

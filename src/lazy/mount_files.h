@@ -1,20 +1,24 @@
 // What a mount of store paths is served from, on the disk: all that a server needs to begin, and another one
 // to go on where it ended. They are of one boot, as the mount is, and of one version of this program.
 //
-//   FILES/mount.json              the caches and the trusted keys, and the names of the paths; a path's
-//                                 slot is its place among them, from 1
-//   FILES/HASH-NAME/offers.json   what caches say of the path: [{"cache": N, "narinfo": TEXT}]
-//   FILES/HASH-NAME/index.zst     its index, as it came from the first of them
-//   FILES/HASH-NAME/…             what has come of it (sparse_path.h)
+//   FILES/mount.json         the caches and the trusted keys, and the names of the paths; a path's
+//                            slot is its place among them, from 1
+//   FILES/known/HASH-NAME    a line of JSON, [{"cache": N, "narinfo": TEXT}]: what caches say of the path;
+//                            then its index, as it came from the first of them
+//   FILES/parts/HASH-NAME    what has come of it (part_file.h)
 //
-// A mount that is given further paths (served_paths.h) has none to begin with, and of each that came:
+// A mount that is given further paths (served_paths.h) has none to begin with, and of those that came:
 //
-//   FILES/HASH-NAME/slot          its slot; what has none is not in the mount
-//   FILES/HASH-NAME/whole         directory of the store that has all of it
-//   FILES/last-slot               the largest slot so far: none is given twice
-//   FILES/control                 the socket over which paths are given (control.h)
+//   FILES/slots.json    {"last": N, "paths": [[HASH-NAME, SLOT, STORE]…]}: their slots, the directory of the
+//                       store that has all of a path (or ""), and the largest slot so far: none is given
+//                       twice
+//   FILES/control       the socket over which paths are given (control.h)
+//
+// One file for a path and one for all slots: a closure has many paths, and a file system takes a millisecond
+// or more to make a file.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -38,25 +42,33 @@ struct MountPlan {
 // `files` is empty and only its owner's. `paths` are those of the plan, in its order. Throws Error.
 void write_mount_files(const Directory& files, const MountPlan& plan, const std::vector<RemotePath>& paths);
 
-// The files of one path, in place of what may be there of it.
+// What is known of one path, in place of what may be there of it.
 void write_remote_path(const Directory& files, const RemotePath& path);
+// Whether that is there.
+bool has_remote_path(const Directory& files, const nix::StorePath& path);
+// Where what has come of paths is, each under its name.
+Directory parts_of(const Directory& files);
+std::filesystem::path part_place(const std::filesystem::path& files, const nix::StorePath& path);
 
 // Throws Error(invalid_input) for what write_mount_files() does not write.
 MountPlan read_mount_plan(const Directory& files);
 // One of the plan's paths, with `remote` made of the plan; verified as it was when it came.
 RemotePath read_mounted_path(const Directory& files, const nix::StorePath& path, RemotePaths& remote);
 
-// What a mount that is given further paths remembers of one.
+// What a mount that is given further paths remembers.
 struct GivenPath {
   nix::StorePath path;
   uint32_t slot = 0;
   std::string whole = {};  // directory of the store that has it; empty: it is on its way
 };
-void write_given_path(const Directory& files, const GivenPath& given);
-std::vector<GivenPath> read_given_paths(const Directory& files);
-// Takes its slot first, so that what remains if this does not come to its end is not in the mount.
-void remove_given_path(const Directory& files, const nix::StorePath& path);
-// Gives the next slot, and remembers that it is taken.
-uint32_t take_slot(const Directory& files);
+struct GivenPaths {
+  uint32_t last_slot = 0;
+  std::vector<GivenPath> paths;
+};
+void write_given_paths(const Directory& files, const GivenPaths& given);
+// Throws Error(invalid_input) for what write_given_paths() does not write.
+GivenPaths read_given_paths(const Directory& files);
+// What is known of the path, and what has come of it.
+void remove_path(const Directory& files, const nix::StorePath& path);
 
 }  // namespace flox::lazy

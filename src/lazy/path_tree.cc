@@ -1,15 +1,14 @@
 #include "lazy/path_tree.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
-#include "store/index/nar_index.h"
-
 namespace flox::lazy {
-namespace {
 
 using Type = store::NarIndex::Type;
 
-NodeKind kind_of(Type type) {
+NodeKind kind_of(Type type) noexcept {
   switch (type) {
     case Type::regular:
     case Type::executable:
@@ -22,7 +21,17 @@ NodeKind kind_of(Type type) {
   return NodeKind::directory;
 }
 
-}  // namespace
+mode_t mode_of(NodeKind kind, bool executable) noexcept {
+  switch (kind) {
+    case NodeKind::directory:
+      return S_IFDIR | 0555;
+    case NodeKind::regular:
+      return S_IFREG | (executable ? 0555 : 0444);
+    case NodeKind::symlink:
+      break;
+  }
+  return S_IFLNK | 0777;
+}
 
 PathTree::PathTree(const store::NarIndex& index) {
   const size_t count = index.nodes.size();
@@ -77,6 +86,18 @@ std::optional<uint32_t> PathTree::child(const Node& directory, std::string_view 
       begin, end, wanted, [this](const Node& node, std::string_view text) { return name(node) < text; });
   if (found == end || name(*found) != wanted) return {};
   return static_cast<uint32_t>(found - nodes_.begin());
+}
+
+const PathTree::Node* PathTree::find(std::string_view path) const noexcept {
+  const Node* node = &nodes_[0];
+  while (!path.empty()) {
+    const size_t end = std::min(path.find('/'), path.size());
+    const auto number = child(*node, path.substr(0, end));
+    if (!number) return nullptr;
+    node = &nodes_[*number];
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  return node;
 }
 
 }  // namespace flox::lazy

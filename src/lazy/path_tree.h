@@ -1,6 +1,8 @@
 // The names, sizes and links of one store path, without its bytes.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -8,13 +10,15 @@
 #include <string_view>
 #include <vector>
 
-namespace flox::store {
-struct NarIndex;
-}
+#include "store/index/nar_index.h"
 
 namespace flox::lazy {
 
 enum class NodeKind : uint8_t { directory, regular, symlink };
+
+NodeKind kind_of(store::NarIndex::Type type) noexcept;
+// Type and permissions that it has in a store.
+mode_t mode_of(NodeKind kind, bool executable) noexcept;
 
 // Immutable once made; any thread may read it. A node is known by its number: 0 is the path itself, and the
 // numbers are the same whenever a tree is made of the same listing, so a file system that was taken over
@@ -40,6 +44,8 @@ class PathTree {
   const std::vector<Node>& nodes() const noexcept { return nodes_; }
   std::string_view name(const Node& node) const noexcept { return text(node.name_begin, node.name_size); }
   std::string_view target(const Node& node) const noexcept { return text(node.target_begin, node.size); }
+  // What stands at this path, "share/x"; empty: the top. Null: nothing does.
+  const Node* find(std::string_view path) const noexcept;
   // The number of what a directory has by this name.
   std::optional<uint32_t> child(const Node& directory, std::string_view name) const noexcept;
 

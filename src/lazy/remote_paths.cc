@@ -54,18 +54,53 @@ RemotePaths::Candidate RemotePaths::verified(const nix::StorePath& path, const O
   });
 }
 
-std::vector<RemotePaths::Candidate> RemotePaths::candidates(const nix::StorePath& path) {
-  std::vector<Candidate> result;
-  const json found = parse_json(ask(json{{"query", path.base_name()}}.dump()), answer_name);
-  if (!found.is_array() || found.empty())
+// What all caches say of a path.
+struct RemotePaths::Told {
+  nix::StorePath path;
+  std::vector<Offer> offers;
+  std::string error;       // of a cache that could not be asked, or said nonsense
+  std::string index_file;  // of an offer; empty: it is to be asked for
+};
+
+std::vector<RemotePaths::Told> RemotePaths::ask_for(const std::vector<nix::StorePath>& paths) {
+  std::vector<Told> result;
+  for (size_t begin = 0; begin < paths.size(); begin += most_queried) {
+    const size_t count = std::min(most_queried, paths.size() - begin);
+    json names = json::array();
+    for (size_t i = 0; i < count; ++i) names.push_back(paths[begin + i].base_name());
+    const std::string answer = ask(json{{"query", std::move(names)}}.dump());
+    std::string_view rest = answer;
+    const size_t line = std::min(rest.find('\n'), rest.size());
+    const json found = parse_json(rest.substr(0, line), answer_name);
+    rest.remove_prefix(std::min(line + 1, rest.size()));
+    if (!found.is_array() || found.size() != count)
+      fail(ErrorKind::internal, "{} is not of as many paths as were asked for", answer_name);
+    for (size_t i = 0; i < count; ++i) {
+      Told told{.path = paths[begin + i],
+                .offers = {},
+                .error = string_member(found[i], "error", answer_name),
+                .index_file = {}};
+      for (const json& one : member(found[i], "offers", answer_name))
+        told.offers.push_back(
+            {member(one, "cache", answer_name).get<size_t>(), string_member(one, "narinfo", answer_name)});
+      told.index_file = rest.substr(0, member(found[i], "index", answer_name).get<size_t>());
+      rest.remove_prefix(told.index_file.size());
+      result.push_back(std::move(told));
+    }
+  }
+  return result;
+}
+
+std::vector<RemotePaths::Candidate> RemotePaths::candidates(const Told& told) const {
+  if (told.offers.empty() && !told.error.empty()) throw Error(ErrorKind::unavailable, told.error);
+  if (told.offers.empty())
     throw Error(ErrorKind::not_found, "no cache has it",
                 "Run 'flox config --explain caches' to see which caches are asked.");
+  std::vector<Candidate> result;
   std::optional<Error> first;  // that was wrong with one, which is told if no other is right
-  for (const json& one : found) {
-    const Offer offer{member(one, "cache", answer_name).get<size_t>(),
-                      string_member(one, "narinfo", answer_name)};
+  for (const Offer& offer : told.offers) {
     try {
-      Candidate candidate = verified(path, offer);
+      Candidate candidate = verified(told.path, offer);
       if (candidate.has_index()) result.push_back(std::move(candidate));
     } catch (const Error& error) {
       if (!first) first = error;
@@ -84,34 +119,43 @@ std::string RemotePaths::index_file_of(const Candidate& candidate) {
           .dump());
 }
 
-RemotePath RemotePaths::find(const nix::StorePath& path) {
-  return in_context(path.to_string(), [&] {
-    std::optional<RemotePath> result;
-    std::optional<Error> first;  // as above
-    for (const Candidate& candidate : candidates(path)) {
-      try {
-        in_context(fmt::format("cache {}", caches_[candidate.offer.cache]), [&] {
-          std::string file = index_file_of(candidate);
-          const auto index = candidate.read(file);
-          // Chunks may be cut otherwise in the next cache; the same NAR in the same frames is another place
-          // for them.
-          if (result && result->index->file_hash != index->file_hash) return;
-          if (!result)
-            result = RemotePath{.info = candidate.narinfo.info,
-                                .index = index,
-                                .index_file = std::move(file),
-                                .offers = {},
-                                .places = {}};
-          result->offers.push_back(candidate.offer);
-          result->places.push_back(place(candidate, result->index));
-        });
-      } catch (const Error& error) {
-        if (!first) first = error;
-      }
+std::vector<RemotePath> RemotePaths::find(const std::vector<nix::StorePath>& paths) {
+  std::vector<RemotePath> result;
+  for (const Told& told : ask_for(paths))
+    result.push_back(in_context(told.path.to_string(), [&] { return find(told); }));
+  return result;
+}
+
+RemotePath RemotePaths::find(const Told& told) {
+  std::optional<RemotePath> result;
+  std::optional<Error> first;  // as above
+  for (const Candidate& candidate : candidates(told)) {
+    try {
+      in_context(fmt::format("cache {}", caches_[candidate.offer.cache]), [&] {
+        const Sha256Digest& hash = *candidate.narinfo.index_hash;
+        // The same file in several caches is asked for once.
+        std::string file = result && sha256(result->index_file) == hash ? result->index_file
+                           : sha256(told.index_file) == hash            ? told.index_file
+                                                                        : index_file_of(candidate);
+        const auto index = candidate.read(file);
+        // Chunks may be cut otherwise in the next cache; the same NAR in the same frames is another place
+        // for them.
+        if (result && result->index->file_hash != index->file_hash) return;
+        if (!result)
+          result = RemotePath{.info = candidate.narinfo.info,
+                              .index = index,
+                              .index_file = std::move(file),
+                              .offers = {},
+                              .places = {}};
+        result->offers.push_back(candidate.offer);
+        result->places.push_back(place(candidate, result->index));
+      });
+    } catch (const Error& error) {
+      if (!first) first = error;
     }
-    if (!result) throw Error(*first);
-    return std::move(*result);
-  });
+  }
+  if (!result) throw Error(*first);
+  return std::move(*result);
 }
 
 RemotePath RemotePaths::again(const nix::StorePath& path, std::vector<Offer> offers, std::string index_file) {
@@ -135,14 +179,14 @@ RemotePath RemotePaths::again(const nix::StorePath& path, std::vector<Offer> off
 FrameQueue::Bring RemotePaths::place(const Candidate& candidate,
                                      std::shared_ptr<const store::NarIndex> index) {
   return [this, cache = candidate.offer.cache, path = candidate.narinfo.info.path,
-          url = candidate.narinfo.url, index](uint32_t number) {
-    const store::NarIndex::Frame& frame = index->frames.at(number);
+          url = candidate.narinfo.url, index](uint32_t first, uint32_t last) {
+    const store::NarIndex::Frame &from = index->frames.at(first), &to = index->frames.at(last);
     return ask(json{{"path", path.base_name()},
                     {"cache", cache},
                     {"url", url},
-                    {"first", frame.file_offset},
-                    {"size", frame.file_size},
-                    {"nar_size", frame.nar_size}}
+                    {"first", from.file_offset},
+                    {"size", to.file_offset + to.file_size - from.file_offset},
+                    {"nar_size", to.nar_offset + to.nar_size - from.nar_offset}}
                    .dump());
   };
 }

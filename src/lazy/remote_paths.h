@@ -32,15 +32,16 @@ struct RemotePath {
 // as far as a trusted key has signed it.
 class RemotePaths {
  public:
-  // Questions that are answered at the same time.
+  // Questions that are answered at the same time, each of some paths (find) or of one frame or some.
   static constexpr unsigned at_once = 8;
   // URLs of caches (CacheUrl), asked in this order.
   RemotePaths(std::vector<std::string> caches, nix::TrustedKeys keys, IsolationPolicy policy);
 
-  // A cache whose answer cannot be used is passed over. If no other is left, that throws Error: not_found if
-  // no cache has the path, untrusted if no trusted key has signed it or its index, unavailable if it has no
-  // index there, with the advice how to make one.
-  RemotePath find(const nix::StorePath& path);
+  // All are asked for at the same time. A cache whose answer cannot be used is passed over. If no other is
+  // left for one of them, that throws Error: not_found if no cache has the path, untrusted if no trusted key
+  // has signed it or its index, unavailable if it has no index there, with the advice how to make one, or if
+  // no cache can be asked.
+  std::vector<RemotePath> find(const std::vector<nix::StorePath>& paths);
   // What find() has found, perhaps in another process: asks nobody, and verifies everything again. Throws
   // Error(untrusted) if the first offer or the index is not signed by a trusted key.
   RemotePath again(const nix::StorePath& path, std::vector<Offer> offers, std::string index_file);
@@ -49,7 +50,10 @@ class RemotePaths {
   struct Candidate;
   std::string ask(const std::string& question) { return service_.ask(question); }
   Candidate verified(const nix::StorePath& path, const Offer& offer) const;
-  std::vector<Candidate> candidates(const nix::StorePath& path);
+  struct Told;
+  std::vector<Told> ask_for(const std::vector<nix::StorePath>& paths);
+  std::vector<Candidate> candidates(const Told& told) const;
+  RemotePath find(const Told& told);
   std::string index_file_of(const Candidate& candidate);
   FrameQueue::Bring place(const Candidate& candidate, std::shared_ptr<const store::NarIndex> index);
 

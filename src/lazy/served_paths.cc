@@ -49,31 +49,48 @@ PathsStatus& PathsStatus::operator+=(const PathsStatus& other) noexcept {
 
 ServedPaths::ServedPaths(Directory files, const MountPlan& plan)
     : files_(std::move(files)),
+      parts_(std::make_shared<const Directory>(parts_of(files_))),
       remote_(plan.caches, nix::TrustedKeys(plan.trusted_keys), plan.isolation),
       queue_(urgent_threads, other_threads) {
   uint32_t slot = 0;
   for (const nix::StorePath& path : plan.paths) serve(path, ++slot, std::string(path.base_name()), {});
   if (!plan.further) return;
-  for (const GivenPath& given : read_given_paths(files_))
-    serve(given.path, given.slot, name_of(given.path, given.slot), given.whole);
+  const GivenPaths given = read_given_paths(files_);
+  last_slot_ = given.last_slot;
+  for (const GivenPath& one : given.paths) serve(one.path, one.slot, name_of(one.path, one.slot), one.whole);
 }
 
 void ServedPaths::serve(const nix::StorePath& path, uint32_t slot, std::string name,
                         const std::string& store) {
   const RemotePath found = read_mounted_path(files_, path, remote_);
+  std::vector<uint64_t> sizes;
+  for (const auto& frame : found.index->frames) sizes.push_back(frame.nar_size);
   Served served{.slot = slot,
-                .contents = SparsePath::open(files_.subdirectory(path.base_name()), found.index,
-                                             queue_.source(std::string(path.base_name()), found.places)),
+                .contents = SparsePath::open(
+                    parts_, std::string(path.base_name()), found.index,
+                    queue_.source(std::string(path.base_name()), found.places, std::move(sizes))),
+                .tree = std::make_shared<PathTree>(*found.index),
                 .counts = std::make_shared<ReadCounts>(),
-                .whole = !store.empty()};
-  if (served.whole) served.contents->use_store(Directory(store), std::string(path.base_name()));
+                .whole = store};
+  if (!store.empty()) served.contents->use_store(Directory(store), std::string(path.base_name()));
   mounted_.add({.name = std::move(name),
                 .slot = slot,
-                .tree = std::make_shared<PathTree>(*found.index),
+                .tree = served.tree,
                 .contents = served.contents,
                 .counts = served.counts});
   const std::lock_guard lock(mutex_);
   served_.emplace(path, std::move(served));
+}
+
+// As they are now, in one file that is replaced as a whole.
+void ServedPaths::write_given() const {
+  GivenPaths given{.last_slot = last_slot_, .paths = {}};
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [path, served] : served_)
+      given.paths.push_back({.path = path, .slot = served.slot, .whole = served.whole});
+  }
+  write_given_paths(files_, given);
 }
 
 void ServedPaths::fetch_all() {
@@ -94,47 +111,101 @@ uint32_t ServedPaths::slot_of(const nix::StorePath& path) const {
   return found == served_.end() ? 0 : found->second.slot;
 }
 
-uint32_t ServedPaths::add(const nix::StorePath& path) {
+std::vector<uint32_t> ServedPaths::add(const std::vector<nix::StorePath>& paths) {
   const std::lock_guard giving(giving_);
-  if (const uint32_t slot = slot_of(path); slot != 0) return slot;
-  const uint32_t slot = take_slot(files_);
-  serve(path, slot, name_of(path, slot), {});
-  write_given_path(files_, {.path = path, .slot = slot});
-  return slot;
-}
-
-void ServedPaths::use_store(const nix::StorePath& path, const std::string& store) {
-  const std::lock_guard giving(giving_);
-  std::shared_ptr<SparsePath> contents;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = served_.find(path);
-    if (found == served_.end() || found->second.whole) return;
-    Directory directory(store);  // what cannot be opened changes nothing
-    write_given_path(files_, {.path = path, .slot = found->second.slot, .whole = store});
-    found->second.whole = true;
-    contents = found->second.contents;
+  std::vector<uint32_t> slots;
+  std::vector<nix::StorePath> added;
+  try {
+    for (const nix::StorePath& path : paths) {
+      uint32_t slot = slot_of(path);
+      if (slot == 0) {
+        if (last_slot_ == UINT32_MAX)
+          fail(ErrorKind::unavailable, "the mount has had all paths that it can have");
+        slot = ++last_slot_;
+        serve(path, slot, name_of(path, slot), {});
+        added.push_back(path);
+      }
+      slots.push_back(slot);
+    }
+    // Before anybody is told of them, so that a successor gives none of the slots to another path.
+    if (!added.empty()) write_given();
+  } catch (...) {
+    forget(added);
+    throw;
   }
-  contents->use_store(Directory(store), std::string(path.base_name()));
+  return slots;
 }
 
-void ServedPaths::drop(const nix::StorePath& path) {
-  const std::lock_guard giving(giving_);
-  {
-    const std::lock_guard lock(mutex_);
+// Of the mount; not of its files.
+void ServedPaths::forget(const std::vector<nix::StorePath>& paths) {
+  const std::lock_guard lock(mutex_);
+  for (const nix::StorePath& path : paths) {
     const auto found = served_.find(path);
-    if (found == served_.end()) return;
+    if (found == served_.end()) continue;
     mounted_.remove(found->second.slot);
     served_.erase(found);
   }
-  remove_given_path(files_, path);
+}
+
+void ServedPaths::use_store(const std::vector<nix::StorePath>& paths, const std::string& store) {
+  const std::lock_guard giving(giving_);
+  std::vector<std::pair<nix::StorePath, std::shared_ptr<SparsePath>>> changed;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const nix::StorePath& path : paths) {
+      const auto found = served_.find(path);
+      if (found == served_.end() || !found->second.whole.empty()) continue;
+      if (changed.empty()) Directory directory(store);  // what cannot be opened changes nothing
+      found->second.whole = store;
+      changed.emplace_back(path, found->second.contents);
+    }
+  }
+  if (changed.empty()) return;
+  try {
+    write_given();
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [path, contents] : changed)
+      if (const auto found = served_.find(path); found != served_.end()) found->second.whole.clear();
+    throw;
+  }
+  for (const auto& [path, contents] : changed)
+    contents->use_store(Directory(store), std::string(path.base_name()));
+}
+
+void ServedPaths::drop(const std::vector<nix::StorePath>& paths) {
+  const std::lock_guard giving(giving_);
+  forget(paths);
+  write_given();
+  for (const nix::StorePath& path : paths) remove_path(files_, path);
+}
+
+ServedPaths::Served ServedPaths::find(const nix::StorePath& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = served_.find(path);
+  return found == served_.end() ? Served() : found->second;
+}
+
+std::vector<FileRange> ServedPaths::wanted(const nix::StorePath& path, size_t most) const {
+  const Served served = find(path);
+  return served.contents == nullptr ? std::vector<FileRange>() : served.contents->wanted(most);
+}
+
+void ServedPaths::want_soon(const nix::StorePath& path, const std::vector<FileRange>& ranges) {
+  const Served served = find(path);
+  if (served.contents == nullptr) return;
+  for (const FileRange& range : ranges) {
+    const PathTree::Node* node = served.tree->find(range.file);
+    if (node != nullptr && node->kind == NodeKind::regular && range.begin < range.end)
+      served.contents->want_soon(node->file, range.begin, range.end);
+  }
 }
 
 PathsStatus ServedPaths::status(const std::vector<nix::StorePath>& paths) const {
   PathsStatus status;
   const auto add = [&](const Served& served) {
     ++status.paths;
-    status.whole += served.whole ? 1 : 0;
+    status.whole += served.whole.empty() ? 0 : 1;
     status.bytes += served.contents->bytes();
     status.here += served.contents->bytes_here();
     status.waited += served.counts->waited;

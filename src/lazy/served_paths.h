@@ -55,14 +55,18 @@ class ServedPaths {
   static std::string name_of(const nix::StorePath& path, uint32_t slot);
   // Its slot; 0: it is not in the mount.
   uint32_t slot_of(const nix::StorePath& path) const;
-  // Adds the path, whose files are written (write_remote_path), if it is not there yet. Gives its slot.
-  // Throws Error, untrusted where the files are not as they were signed.
-  uint32_t add(const nix::StorePath& path);
-  // This directory of a store has all of it from now on, verified, and keeps it until it is dropped: reads go
-  // there, and what came is removed. Unknown is fine, as with the next.
-  void use_store(const nix::StorePath& path, const std::string& store);
-  // Nobody uses it any more.
-  void drop(const nix::StorePath& path);
+  // Adds those of the paths, whose files are written (write_remote_path), that are not there yet. Gives their
+  // slots. Throws Error, untrusted where the files are not as they were signed; then none is added.
+  std::vector<uint32_t> add(const std::vector<nix::StorePath>& paths);
+  // This directory of a store has all of them from now on, verified, and keeps them until they are dropped:
+  // reads go there, and what came is removed. Unknown is fine, as with the next.
+  void use_store(const std::vector<nix::StorePath>& paths, const std::string& store);
+  // Nobody uses them any more.
+  void drop(const std::vector<nix::StorePath>& paths);
+  // What readers have wanted of the path since this process began, as far as that has `most` bytes of text.
+  std::vector<FileRange> wanted(const nix::StorePath& path, size_t most) const;
+  // Fetches these parts of it before what nobody is expected to read; what it does not have is passed over.
+  void want_soon(const nix::StorePath& path, const std::vector<FileRange>& ranges);
   // Of these, or with none of all.
   PathsStatus status(const std::vector<nix::StorePath>& paths) const;
   // Fetches once more what readers of these could not get, for that long at most: what still fails.
@@ -72,16 +76,22 @@ class ServedPaths {
   struct Served {
     uint32_t slot = 0;
     std::shared_ptr<SparsePath> contents;
+    std::shared_ptr<const PathTree> tree;
     std::shared_ptr<ReadCounts> counts;
-    bool whole = false;
+    std::string whole;  // directory of the store that has it; empty: it is on its way
   };
   void serve(const nix::StorePath& path, uint32_t slot, std::string name, const std::string& store);
+  Served find(const nix::StorePath& path) const;
+  void write_given() const;
+  void forget(const std::vector<nix::StorePath>& paths);
 
   const Directory files_;
+  const std::shared_ptr<const Directory> parts_;
   RemotePaths remote_;
   FrameQueue queue_;
   MountedPaths mounted_;
   std::mutex giving_;  // held while the mount's files change; before the other
+  uint32_t last_slot_ = 0;
   mutable std::mutex mutex_;
   std::map<nix::StorePath, Served> served_;
 };

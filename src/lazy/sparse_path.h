@@ -1,13 +1,8 @@
-// A store path on its way: its tree with sparse files, which chunks are in them, and who waits for which.
-//
-//   DIRECTORY/tree      the files of which something is there, where they stand in the store path, of their
-//                       full sizes with holes; if the path is a file, that file
-//   DIRECTORY/new       a file that has no place in the tree yet
-//   DIRECTORY/chunks    which chunks are there (chunk_set.h)
-//
-// Once a store has all of the path, it is read from there, and DIRECTORY's files go.
+// A store path on its way: what has come of it (part_file.h), and who waits for which part. Once a store has
+// all of the path, it is read from there, and the file goes.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -16,9 +11,10 @@
 #include <vector>
 
 #include "base/os/directory.h"
-#include "lazy/chunk_set.h"
 #include "lazy/contents.h"
+#include "lazy/file_range.h"
 #include "lazy/frame_source.h"
+#include "lazy/part_file.h"
 #include "store/index/nar_index.h"
 
 namespace flox::lazy {
@@ -26,9 +22,10 @@ namespace flox::lazy {
 // Thread-safe. Nothing reads a byte of it before the SHA-256 of its chunk was compared with the index.
 class SparsePath : public Contents, public std::enable_shared_from_this<SparsePath> {
  public:
-  // Makes the tree in `directory`, which is empty, or uses what a predecessor of this boot made there. The
-  // index is one whose signature was verified. Throws Error.
-  static std::shared_ptr<SparsePath> open(Directory directory, std::shared_ptr<const store::NarIndex> index,
+  // What comes goes into the file of this name in `directory`, with what a predecessor of this boot has
+  // there. The index is one whose signature was verified. Throws Error.
+  static std::shared_ptr<SparsePath> open(std::shared_ptr<const Directory> directory, std::string name,
+                                          std::shared_ptr<const store::NarIndex> index,
                                           std::shared_ptr<FrameSource> source);
 
   void want(uint32_t file, uint64_t offset, uint64_t length, Done done) override;
@@ -36,6 +33,11 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
 
   // Makes a whole frame present when nothing more urgent is to be done.
   void want_frame(uint32_t frame, Done done);
+  // Makes bytes of a regular file present before somebody waits for them, if they are in it.
+  void want_soon(uint32_t file, uint64_t begin, uint64_t end);
+  // The parts of its files that readers have wanted, chunk by chunk, as far as they have `most` bytes of text
+  // and numbers; in the NAR's order.
+  std::vector<FileRange> wanted(size_t most) const;
   const store::NarIndex& index() const noexcept { return *index_; }
 
   // From now on all is read in `store`, which has the path under `name`, verified; what came is removed.
@@ -57,26 +59,25 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
     int error = 0;
     Done done;
   };
-  SparsePath(Directory directory, Fd chunk_file, std::shared_ptr<const store::NarIndex> index,
-             std::shared_ptr<FrameSource> source);
+  SparsePath(std::shared_ptr<const Directory> directory, std::string name,
+             std::shared_ptr<const store::NarIndex> index, std::shared_ptr<FrameSource> source);
   bool has_frame(uint32_t frame) const;
+  // The chunks of a file that have bytes from `begin` to `end`.
+  std::pair<uint32_t, uint32_t> chunks_of(uint32_t file, uint64_t begin, uint64_t end) const;
   void fetch(const std::vector<uint32_t>& frames, FrameSource::Urgency urgency, Done done);
   // Verifies and writes the chunks of a frame. False if one is not what the index says.
   bool take(uint32_t frame, std::string_view nar, int& error);
   void finish(uint32_t frame, int error);
   std::shared_ptr<const Whole> whole() const;
-  Fd open_node(uint32_t node) const;
-  Fd open_to_write(uint32_t node);
 
-  const Directory directory_;
+  const std::shared_ptr<const Directory> directory_;
   const std::shared_ptr<const store::NarIndex> index_;
   const std::shared_ptr<FrameSource> source_;
   std::vector<uint32_t> file_nodes_;    // of each regular file, in the NAR's order
-  std::vector<uint32_t> chunk_nodes_;   // the node of each chunk
   std::vector<uint32_t> frame_chunks_;  // the first chunk of each frame, and the number of all
   uint64_t bytes_ = 0;
-  ChunkSet chunks_;
-  std::mutex making_;  // files
+  PartFile part_;
+  std::vector<std::atomic<bool>> wanted_;  // chunks that readers have wanted
   mutable std::mutex mutex_;
   std::shared_ptr<const Whole> whole_;                                            // null: it is on its way
   std::set<uint32_t> failed_;                                                     // frames

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -56,6 +58,12 @@ struct Sample {
   }
 };
 
+std::shared_ptr<SparsePath> open_in(const TempDir& dir, std::shared_ptr<const store::NarIndex> index,
+                                    std::shared_ptr<FrameSource> source) {
+  return SparsePath::open(std::make_shared<const Directory>(dir.path()), "part", std::move(index),
+                          std::move(source));
+}
+
 int await(SparsePath& path, uint32_t file, uint64_t offset, uint64_t length) {
   std::promise<int> done;
   path.want(file, offset, length, [&](int error) { done.set_value(error); });
@@ -73,11 +81,10 @@ TEST(SparsePathTest, BringsOnlyTheFramesOfTheBytesThatAreWanted) {
   TempDir dir;
   FrameQueue queue(1, 1);
   std::atomic<int> brought = 0;
-  const auto path =
-      SparsePath::open(Directory(dir.path()), sample.index, queue.source("x", {[&](uint32_t frame) {
-                                                                           ++brought;
-                                                                           return sample.frame(frame);
-                                                                         }}));
+  const auto path = open_in(dir, sample.index, queue.source("x", {[&](uint32_t frame, uint32_t) {
+                                                              ++brought;
+                                                              return sample.frame(frame);
+                                                            }}));
   ASSERT_GT(sample.index->frames.size(), 3u);
   const uint32_t big = sample.file("share/big");
   EXPECT_EQ(await(*path, big, 4'990'000, 10), 0);
@@ -96,14 +103,52 @@ TEST(SparsePathTest, TheNextPartOfAFileComesWhileOneIsRead) {
   FrameQueue queue(1, 1);
   std::promise<void> second;
   std::atomic<int> brought = 0;
-  const auto path =
-      SparsePath::open(Directory(dir.path()), sample.index, queue.source("x", {[&](uint32_t frame) {
-                                                                           if (++brought == 2)
-                                                                             second.set_value();
-                                                                           return sample.frame(frame);
-                                                                         }}));
+  const auto path = open_in(dir, sample.index, queue.source("x", {[&](uint32_t frame, uint32_t) {
+                                                              if (++brought == 2) second.set_value();
+                                                              return sample.frame(frame);
+                                                            }}));
   EXPECT_EQ(await(*path, sample.file("share/big"), 0, 10), 0);
   second.get_future().wait();
+}
+
+TEST(SparsePathTest, SaysWhatReadersWantedAndAnotherOneFetchesThatBeforeTheyCome) {
+  Sample sample;
+  const uint32_t big = sample.file("share/big");
+  FrameQueue queue(1, 1);
+  std::vector<FileRange> wanted;
+  {
+    TempDir dir;
+    const auto path =
+        open_in(dir, sample.index,
+                queue.source("x", {[&](uint32_t frame, uint32_t) { return sample.frame(frame); }}));
+    EXPECT_TRUE(path->wanted(10'000).empty());
+    EXPECT_EQ(await(*path, big, 4'990'000, 10), 0);
+    EXPECT_EQ(await(*path, sample.file("small"), 100, 10), 0);
+    wanted = path->wanted(10'000);
+    EXPECT_EQ(path->wanted(60).size(), 1u);
+  }
+  ASSERT_EQ(wanted.size(), 2u);
+  EXPECT_EQ(wanted[0].file, "share/big");
+  EXPECT_LE(wanted[0].begin, 4'990'000u);
+  EXPECT_GE(wanted[0].end, 4'990'010u);
+  EXPECT_EQ(wanted[1], (FileRange{"small", 0, sample.small.size()}));
+
+  TempDir dir;
+  std::mutex mutex;
+  std::set<uint32_t> brought;
+  const auto path = open_in(dir, sample.index, queue.source("x", {[&](uint32_t frame, uint32_t) {
+                                                              const std::scoped_lock lock(mutex);
+                                                              brought.insert(frame);
+                                                              return sample.frame(frame);
+                                                            }}));
+  path->want_soon(sample.file("small"), 5'000, 6'000);  // it has been shorter since
+  path->want_soon(big, wanted[0].begin, wanted[0].end);
+  path->want_soon(big, 1'000'000'000, UINT64_MAX);
+  while (path->bytes_here() == 0) std::this_thread::yield();
+  EXPECT_TRUE(path->wanted(10'000).empty());
+  EXPECT_EQ(await(*path, big, 4'990'000, 10), 0);
+  const std::scoped_lock lock(mutex);
+  EXPECT_EQ(brought.size(), 1u);
 }
 
 TEST(SparsePathTest, ASuccessorGoesOnWithWhatIsThere) {
@@ -111,13 +156,13 @@ TEST(SparsePathTest, ASuccessorGoesOnWithWhatIsThere) {
   TempDir dir;
   FrameQueue queue(1, 1);
   std::vector<uint32_t> brought;
-  const auto source = queue.source("x", {[&](uint32_t frame) {
+  const auto source = queue.source("x", {[&](uint32_t frame, uint32_t) {
                                      brought.push_back(frame);
                                      return sample.frame(frame);
                                    }});
   const uint32_t big = sample.file("share/big");
-  EXPECT_EQ(await(*SparsePath::open(Directory(dir.path()), sample.index, source), big, 4'990'000, 100), 0);
-  const auto path = SparsePath::open(Directory(dir.path()), sample.index, source);
+  EXPECT_EQ(await(*open_in(dir, sample.index, source), big, 4'990'000, 100), 0);
+  const auto path = open_in(dir, sample.index, source);
   EXPECT_EQ(await(*path, big, 4'990'000, 100), 0);
   EXPECT_EQ(brought.size(), 1u);
   EXPECT_EQ(bytes(*path, big, 4'990'000, 100), sample.big.substr(4'990'000, 100));
@@ -127,19 +172,19 @@ TEST(SparsePathTest, BytesThatAreNotTheIndexesAreNeverWritten) {
   Sample sample;
   TempDir dir;
   FrameQueue queue(1, 1);
-  const auto lie = [&](uint32_t frame) {
+  const auto lie = [&](uint32_t frame, uint32_t) {
     std::string nar = sample.frame(frame);
     nar[nar.size() / 2] ^= 1;
     return nar;
   };
-  const auto shorter = [&](uint32_t frame) { return sample.frame(frame).substr(1); };
-  const auto path = SparsePath::open(Directory(dir.path()), sample.index, queue.source("x", {lie, shorter}));
+  const auto shorter = [&](uint32_t frame, uint32_t) { return sample.frame(frame).substr(1); };
+  const auto path = open_in(dir, sample.index, queue.source("x", {lie, shorter}));
   const uint32_t big = sample.file("share/big");
   for (uint64_t at = 0; at < sample.big.size(); at += 500'000) EXPECT_EQ(await(*path, big, at, 500'000), EIO);
-  EXPECT_FALSE(fs::exists(dir.path() / "tree"));
+  EXPECT_FALSE(fs::exists(dir.path() / "part"));
   const auto honest =
-      SparsePath::open(Directory(dir.path()), sample.index,
-                       queue.source("x", {lie, [&](uint32_t frame) { return sample.frame(frame); }}));
+      open_in(dir, sample.index,
+              queue.source("x", {lie, [&](uint32_t frame, uint32_t) { return sample.frame(frame); }}));
   EXPECT_EQ(await(*honest, big, 0, sample.big.size()), 0);
   EXPECT_EQ(bytes(*honest, big, 0, sample.big.size()), sample.big);
 }
@@ -156,39 +201,41 @@ TEST(SparsePathTest, AFileThatIsAStorePathByItself) {
   });
   const auto index = std::make_shared<store::NarIndex>(framed.finish());
   FrameQueue queue(1, 1);
-  fs::create_directory(dir.path() / "sparse");
-  const auto path = SparsePath::open(Directory(dir.path() / "sparse"), index,
-                                     queue.source("x", {[&](uint32_t frame) {
-                                                    return nar.substr(index->frames[frame].nar_offset,
-                                                                      index->frames[frame].nar_size);
-                                                  }}));
+  TempDir sparse;
+  const auto path = open_in(sparse, index, queue.source("x", {[&](uint32_t frame, uint32_t) {
+                                                          return nar.substr(index->frames[frame].nar_offset,
+                                                                            index->frames[frame].nar_size);
+                                                        }}));
   EXPECT_EQ(await(*path, 0, 0, text.size()), 0);
   EXPECT_EQ(bytes(*path, 0, 0, text.size()), text);
 }
 
-TEST(SparsePathTest, WhatSomebodyRemovedOrCutIsAnErrorAndNeverZeros) {
+TEST(SparsePathTest, WhatSomebodyCutIsAnErrorAndNeverZerosAndASuccessorBeginsAnew) {
   Sample sample;
   FrameQueue queue(1, 0);
   const uint32_t big = sample.file("share/big");
-  for (const bool removed : {true, false}) {
-    TempDir dir;
-    const auto path =
-        SparsePath::open(Directory(dir.path()), sample.index,
-                         queue.source("x", {[&](uint32_t frame) { return sample.frame(frame); }}));
-    EXPECT_EQ(await(*path, big, 4'990'000, 100), 0);
-    const fs::path file = dir.path() / "tree/share/big";
-    if (removed)
-      fs::remove(file);
-    else
-      fs::resize_file(file, 4'990'050);
-    EXPECT_EQ(await(*path, big, 0, 100), EIO);
-    EXPECT_EQ(await(*path, big, 4'990'000, 100), 0);
-    std::string text(100, '\0');
-    if (removed)
-      EXPECT_THROW(path->read(big, 4'990'000, text.data(), text.size()), Error);
-    else
-      EXPECT_EQ(path->read(big, 4'990'000, text.data(), text.size()), 0u);
-  }
+  TempDir dir;
+  const auto source = queue.source("x", {[&](uint32_t frame, uint32_t) { return sample.frame(frame); }});
+  const auto path = open_in(dir, sample.index, source);
+  EXPECT_EQ(await(*path, big, 4'990'000, 100), 0);
+  const auto size = fs::file_size(dir.path() / "part");
+  fs::resize_file(dir.path() / "part", 4'990'050);
+  EXPECT_EQ(await(*path, big, 0, 100), EIO);
+  EXPECT_EQ(await(*path, big, 4'990'000, 100), 0);
+  EXPECT_EQ(bytes(*path, big, 4'990'000, 100), "");
+  const auto successor = open_in(dir, sample.index, source);
+  EXPECT_EQ(await(*successor, big, 0, sample.big.size()), 0);
+  EXPECT_EQ(bytes(*successor, big, 0, sample.big.size()), sample.big);
+  EXPECT_EQ(fs::file_size(dir.path() / "part"), size);
+}
+
+TEST(SparsePathTest, NothingIsMadeBeforeSomethingHasCome) {
+  Sample sample;
+  TempDir dir;
+  FrameQueue queue(1, 1);
+  const auto path = open_in(dir, sample.index, queue.source("x", {}));
+  EXPECT_EQ(await(*path, sample.file("small"), 0, 10), EIO);
+  EXPECT_FALSE(fs::exists(dir.path() / "part"));
 }
 
 TEST(SparsePathTest, OnceAStoreHasItAllIsReadThereAndWhatCameIsRemoved) {
@@ -196,18 +243,17 @@ TEST(SparsePathTest, OnceAStoreHasItAllIsReadThereAndWhatCameIsRemoved) {
   TempDir dir;
   FrameQueue queue(1, 1);
   std::atomic<int> brought = 0;
-  const auto path =
-      SparsePath::open(Directory(dir.path()), sample.index, queue.source("x", {[&](uint32_t frame) {
-                                                                           ++brought;
-                                                                           return sample.frame(frame);
-                                                                         }}));
+  const auto path = open_in(dir, sample.index, queue.source("x", {[&](uint32_t frame, uint32_t) {
+                                                              ++brought;
+                                                              return sample.frame(frame);
+                                                            }}));
   const uint32_t big = sample.file("share/big");
   EXPECT_EQ(await(*path, big, 4'990'000, 100), 0);
   EXPECT_GT(path->bytes_here(), 0u);
   EXPECT_LT(path->bytes_here(), path->bytes());
   EXPECT_EQ(path->bytes(), sample.big.size() + sample.small.size());
   path->use_store(Directory(sample.dir.path()), "tree");
-  EXPECT_FALSE(fs::exists(dir.path() / "tree"));
+  EXPECT_FALSE(fs::exists(dir.path() / "part"));
   EXPECT_EQ(path->bytes_here(), path->bytes());
   EXPECT_EQ(await(*path, big, 0, sample.big.size()), 0);
   EXPECT_EQ(bytes(*path, big, 0, sample.big.size()), sample.big);
@@ -221,11 +267,11 @@ TEST(SparsePathTest, KnowsWhatCouldNotBeReadUntilItCame) {
   TempDir dir;
   FrameQueue queue(1, 1);
   std::atomic<bool> is_down = true;
-  const auto path = SparsePath::open(Directory(dir.path()), sample.index,
-                                     queue.source("x", {[&](uint32_t frame) {
-                                                    if (is_down) fail(ErrorKind::unavailable, "it is down");
-                                                    return sample.frame(frame);
-                                                  }}));
+  const auto path = open_in(dir, sample.index, queue.source("x", {[&](uint32_t frame, uint32_t) {
+                                                              if (is_down)
+                                                                fail(ErrorKind::unavailable, "it is down");
+                                                              return sample.frame(frame);
+                                                            }}));
   const uint32_t big = sample.file("share/big");
   EXPECT_EQ(await(*path, big, 0, 100), EIO);
   ASSERT_FALSE(path->failed_frames().empty());
@@ -239,23 +285,13 @@ TEST(SparsePathTest, KnowsWhatCouldNotBeReadUntilItCame) {
   EXPECT_TRUE(path->failed_frames().empty());
 }
 
-TEST(SparsePathTest, ASetThatIsTooLargeIsRefused) {
-  Sample sample;
-  TempDir dir;
-  FrameQueue queue(1, 1);
-  write_file(dir.path() / "chunks", std::string(1 << 20, 'x'));
-  EXPECT_THROW(SparsePath::open(Directory(dir.path()), sample.index, queue.source("x", {})), Error);
-}
-
 TEST(SparsePathTest, ASuccessorBeginsAnewWhatAPredecessorDidNotFinishMaking) {
   Sample sample;
   TempDir dir;
   FrameQueue queue(1, 1);
-  write_file(dir.path() / "chunks", "\xff");
-  write_file(dir.path() / "new", "it has no size yet");
-  const auto path =
-      SparsePath::open(Directory(dir.path()), sample.index,
-                       queue.source("x", {[&](uint32_t frame) { return sample.frame(frame); }}));
+  write_file(dir.path() / "part", std::string(10, '\xff'));
+  const auto path = open_in(
+      dir, sample.index, queue.source("x", {[&](uint32_t frame, uint32_t) { return sample.frame(frame); }}));
   const uint32_t big = sample.file("share/big");
   EXPECT_EQ(await(*path, big, 0, sample.big.size()), 0);
   EXPECT_EQ(bytes(*path, big, 0, sample.big.size()), sample.big);
@@ -273,6 +309,10 @@ TEST(PathTreeTest, HasTheNamesOfTheIndex) {
   EXPECT_EQ(tree.nodes()[*big].size, sample.big.size());
   EXPECT_EQ(tree.nodes()[*big].file, sample.file("share/big"));
   EXPECT_FALSE(tree.child(top, "big"));
+  EXPECT_EQ(tree.find("share/big"), &tree.nodes()[*big]);
+  EXPECT_EQ(tree.find(""), &top);
+  for (const char* none : {"big", "share/none", "share/big/x", "/", "share//big"})
+    EXPECT_EQ(tree.find(none), nullptr) << none;
   EXPECT_EQ(tree.target(tree.nodes()[*tree.child(top, "link")]), "share/big");
 }
 

@@ -6,6 +6,7 @@
 Each answer's body becomes a line "BYTES PATH" in LOG. BYTES_A_SECOND are all answers' together; 0: no limit.
 """
 import http.server
+import io
 import os
 import re
 import sys
@@ -35,25 +36,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         file = os.path.join(directory, os.path.normpath(self.path).lstrip("/"))
-        body = open(file, "rb").read() if os.path.isfile(file) else None
+        body = open(file, "rb") if os.path.isfile(file) else io.BytesIO()
+        size = body.seek(0, os.SEEK_END)
+        first, last = 0, size - 1
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-        if body is not None and wanted:
-            first, last = int(wanted[1]), min(int(wanted[2]), len(body) - 1)
+        if size and wanted:
+            first, last = int(wanted[1]), min(int(wanted[2]), last)
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
-            body = body[first : last + 1]
+            self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
         else:
-            self.send_response(404 if body is None else 200)
-        self.send_header("Content-Length", str(len(body or b"")))
+            self.send_response(200 if os.path.isfile(file) else 404)
+        self.send_header("Content-Length", str(last + 1 - first))
         self.end_headers()
         sent = 0
         try:
-            for start in range(0, len(body or b""), PIECE):
-                piece = body[start : start + PIECE]
+            body.seek(first)
+            while sent < last + 1 - first:
+                piece = body.read(min(PIECE, last + 1 - first - sent))
                 wait_for_turn(len(piece))
                 self.wfile.write(piece)
                 sent += len(piece)
         finally:
+            body.close()
             with lock, open(log_name, "a") as log:
                 log.write("%d %s\n" % (sent, self.path))
 

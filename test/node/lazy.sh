@@ -112,7 +112,7 @@ becomes unfinished_closures 0
 is_valid "$BIG" || die "it is whole, and not valid"
 [ $(($(bytes_given) - before)) -lt 22000000 ] || die "what was there came again: $(($(bytes_given) - before)) bytes"
 flox --root "$NODE_ROOT" store verify >/dev/null
-equal "$(find "$NODE_ROOT/var/lib/flox/lazy" -name data)" ""
+equal "$(find "$NODE_ROOT/var/lib/flox/lazy" -path '*/parts/*')" ""
 flox --root "$NODE_ROOT" store gc >/dev/null
 is_valid "$BIG" || die "the collector took what a container runs"
 for part in 0 2 3 5 6 8 9 11; do equal "$(inside c1 big $part)" "$(sum_of big $part)"; done
@@ -154,3 +154,23 @@ kill -KILL "$(keepers)"
 wait_until 20 "the server's end" test ! -e "/proc/$server/exe"
 if inside g1 cat "$FOURTH/share/data" >/dev/null 2>&1; then die "somebody answered"; fi
 equal "$(lazy "$FOURTH" g2 fourth 9)" "$(sum_of fourth 9)"
+
+step "what a start has read comes at once with the next version, whose start has not read it"
+profiles() { find "$NODE_ROOT/var/lib/flox/lazy-profiles" -name '*.json' | wc -l; }
+FIFTH=$(publish_big fifth)
+mv "$WORLD/fifth" "$WORLD/fifth-before"
+NEXT=$(publish_big fifth)
+laptop store copy --to "file://$WORLD/cache" --key "$KEY_FILE" "$FIFTH" "$NEXT" >/dev/null
+kept=$(profiles) first=$(bytes_given)
+equal "$(lazy "$FIFTH" h1 fifth 7)" "$(sum_of fifth-before 7)"
+one_more_is_kept() { [ "$(profiles)" -gt "$kept" ]; }
+wait_until 20 "what it has read to be kept" one_more_is_kept
+before=$(bytes_given)
+lazy "$NEXT" h2 true
+comes() { [ $(($(bytes_given) - before)) -gt 1000000 ]; }
+wait_until 20 "the same part of the next version" comes
+without=$(bytes_given)
+stop_server cache
+equal "$(lazy "$NEXT" h3 fifth 7)" "$(sum_of fifth 7)"
+[ $((without - before)) -lt $((before - first + 2000000)) ] ||
+  die "the start took $((before - first)) bytes, and what it has read $((without - before))"

@@ -1,7 +1,5 @@
 // flox store mount: shows store paths of caches as files that come when they are read.
-#include <atomic>
 #include <memory>
-#include <optional>
 
 #include "base/error.h"
 #include "base/os/directory.h"
@@ -10,7 +8,6 @@
 #include "cli/store/commands.h"
 #include "lazy/mount_files.h"
 #include "lazy/remote_paths.h"
-#include "store/local/parallel.h"
 
 namespace flox::cli {
 namespace {
@@ -27,21 +24,6 @@ struct StoreMountOptions {
   bool whole = false;
 };
 
-// Looks for the paths, several at a time.
-std::vector<lazy::RemotePath> find(lazy::RemotePaths& remote, const std::vector<nix::StorePath>& paths) {
-  std::vector<std::optional<lazy::RemotePath>> found(paths.size());
-  std::atomic<size_t> next = 0;
-  store::run_workers(
-      std::min<unsigned>(lazy::RemotePaths::at_once, paths.size()),
-      [&](unsigned) {
-        for (size_t i = next++; i < paths.size(); i = next++) found[i] = remote.find(paths[i]);
-      },
-      [&] { next = paths.size(); });
-  std::vector<lazy::RemotePath> result;
-  for (auto& path : found) result.push_back(std::move(*path));
-  return result;
-}
-
 // The paths, and what they refer to. Each is looked for once.
 std::vector<lazy::RemotePath> find_all(lazy::RemotePaths& remote, const nix::StorePathSet& wanted,
                                        bool closure) {
@@ -50,7 +32,7 @@ std::vector<lazy::RemotePath> find_all(lazy::RemotePaths& remote, const nix::Sto
   std::vector<nix::StorePath> waiting(wanted.begin(), wanted.end());
   while (!waiting.empty()) {
     std::vector<nix::StorePath> next;
-    for (lazy::RemotePath& path : find(remote, waiting)) {
+    for (lazy::RemotePath& path : remote.find(waiting)) {
       for (const nix::StorePath& reference : path.info.references)
         if (closure && seen.insert(reference).second) next.push_back(reference);
       all.push_back(std::move(path));

@@ -28,35 +28,30 @@ using std::chrono::milliseconds;
 constexpr std::string_view view_prefix = "lazy-";  // no closure's name has a '-'
 constexpr const char* record_name = "lazy.json";
 constexpr JsonLimits record_limits{.bytes = 64 << 20};
-constexpr milliseconds look_pause(250);
+constexpr milliseconds look_pause(100);
 // A closure is completed once nobody has waited for a part of it for so long, or if that does not come to an
-// end: what a start reads comes first.
-constexpr milliseconds quiet(1000), longest_wait(15'000);
+// end: what a start reads comes first. Whoever reads what was fetched ahead does not wait, and is let start,
+// too.
+constexpr milliseconds quiet(400), quiet_ahead(1000), longest_wait(15'000);
 constexpr std::chrono::seconds longest_attempt_pause(300);
 constexpr milliseconds retry_time(10'000);
 constexpr std::chrono::hours completion_time(24);
 constexpr size_t most_paths = 20'000;
 
-mode_t mode_of(const store::NarIndex::Node& node) {
-  switch (node.type) {
-    case store::NarIndex::Type::directory:
-      return S_IFDIR | 0555;
-    case store::NarIndex::Type::executable:
-      return S_IFREG | 0555;
-    case store::NarIndex::Type::regular:
-      return S_IFREG | 0444;
-    case store::NarIndex::Type::symlink:
-      break;
-  }
-  return S_IFLNK | 0777;
+StoreViews::Entry entry_of(const LazyPath& path) {
+  return {
+      .name = std::string(path.info.path.base_name()),
+      .mode = lazy::mode_of(lazy::kind_of(path.top.type), path.top.type == store::NarIndex::Type::executable),
+      .size = path.top.size,
+      .target = path.top.target,
+      .redirect = "/" + lazy::ServedPaths::name_of(path.info.path, path.slot)};
 }
 
-StoreViews::Entry entry_of(const LazyPath& path) {
-  return {.name = std::string(path.info.path.base_name()),
-          .mode = mode_of(path.top),
-          .size = path.top.size,
-          .target = path.top.target,
-          .redirect = "/" + lazy::ServedPaths::name_of(path.info.path, path.slot)};
+std::vector<nix::StorePath> packages_of(const env::Lockfile& lock, const std::string& system) {
+  std::vector<nix::StorePath> packages;
+  for (const auto& package : lock.for_system(system))
+    for (const auto& path : package.store_paths()) packages.push_back(path);
+  return packages;
 }
 
 }  // namespace
@@ -67,7 +62,9 @@ struct LazyStarts::Found {
   std::vector<LazyPath> lazy;  // all that are not
   // The valid ones, and all that they refer to; of the lock's closure alone, and with what is beside it.
   nix::StorePathSet valid, valid_with_beside;
-  uint64_t size = 0;  // of the lock's closure, bytes
+  uint64_t size = 0;                    // of the lock's closure, bytes
+  std::optional<StartProfile> profile;  // of an earlier start
+  bool is_ahead = false;                // what it will read is fetched already
 
   std::vector<nix::StorePath> names() const {
     std::vector<nix::StorePath> result;
@@ -97,7 +94,8 @@ class LazyStarts::Use {
 };
 
 LazyStarts::LazyStarts(const Config& config, Environments& environments, StoreViews& views,
-                       RealiseQueue& queue, Metrics& metrics, const fs::path& state, const fs::path& run)
+                       RealiseQueue& queue, Metrics& metrics, const fs::path& state, const fs::path& profiles,
+                       const fs::path& run)
     : config_(config),
       environments_(environments),
       views_(views),
@@ -109,7 +107,8 @@ LazyStarts::LazyStarts(const Config& config, Environments& environments, StoreVi
                .caches = catalog::caches_of(config, config),
                .trusted_keys = config.trusted_keys,
                .isolation = config.isolation,
-               .paths = {}}) {
+               .paths = {}}),
+      profiles_(profiles) {
   read_records();
   thread_ = std::thread([this] { this->run(); });
 }
@@ -124,15 +123,33 @@ LazyStarts::~LazyStarts() {
   thread_.join();
 }
 
+// What an earlier start of the very same packages has found, all at once: what it refers to is known of a
+// path only when that has come.
+void LazyStarts::find_ahead(LazyMount& mount, const Found& found, const Asked& asked,
+                            const store::LocalStore& store) {
+  if (!found.profile) return;
+  for (const nix::StorePath& path : packages_of(asked.lock, asked.system))
+    if (!found.profile->has(path) && !store.is_valid(path)) return;
+  std::vector<nix::StorePath> missing;
+  for (const StartProfile::Path& path : found.profile->paths)
+    if (!store.is_valid(path.path)) missing.push_back(path.path);
+  try {
+    mount.find(missing);
+  } catch (const Error& error) {
+    log::debug("finding what an earlier start had: {}", error.what());
+  }
+}
+
 LazyStarts::Found LazyStarts::find(LazyMount& mount, const Asked& asked, store::LocalStore& store) {
   Found found;
+  found.profile = profiles_.find(packages_of(asked.lock, asked.system));
+  find_ahead(mount, found, asked, store);
   nix::StorePathSet seen;
   std::vector<nix::StorePath> next;
   const auto want = [&](const nix::StorePath& path) {
     if (seen.insert(path).second) next.push_back(path);
   };
-  for (const auto& package : asked.lock.for_system(asked.system))
-    for (const auto& path : package.store_paths()) want(path);
+  for (const nix::StorePath& path : packages_of(asked.lock, asked.system)) want(path);
   while (!next.empty()) {
     store.add_temp_roots({next.begin(), next.end()});  // before anybody looks whether they are valid
     std::vector<nix::StorePath> missing;
@@ -199,19 +216,47 @@ LazyStarts::Started LazyStarts::start(const Asked& asked) {
     for (LazyPath& path : found.lazy) paths.push_back(&path);
     use->mount().add(paths);
   });
+  fetch_ahead(use->mount(), found);
   timer.reset();
   try {
     Started started = show(name_of(use->mount(), found, asked), use->mount(), found, asked);
     if (!found.present.empty()) store::add_lease(store, asked.holder, found.present);
-    log::info("{} starts with {} of {} not fetched yet, in {}", asked.holder,
+    log::info("{} starts with {} of {} not fetched yet, in {}{}", asked.holder,
               count_text(found.lazy.size(), "path"), found.lazy.size() + found.valid.size(),
-              size_text(found.size));
+              size_text(found.size), found.is_ahead ? "; what an earlier start read is fetched ahead" : "");
     return started;
   } catch (...) {  // nobody may need them
     const std::vector<nix::StorePath> names = found.names();
     const std::scoped_lock lock(mutex_);
     not_dropped_[use->mount().name()].insert(names.begin(), names.end());
     throw;
+  }
+}
+
+// What the last start has read. Without it this one reads the same, and waits for each part.
+void LazyStarts::fetch_ahead(const LazyMount& mount, Found& found) {
+  if (!found.profile) return;
+  try {
+    for (const StartProfile::Path& path : found.profile->for_closure(found.names()).paths)
+      mount.control().want_soon(path.path, path.ranges);
+    found.is_ahead = true;
+  } catch (const std::exception& error) {
+    log::warning("fetching what the last start of the same environment has read: {}", message_of(error));
+  }
+}
+
+// What was read of its paths until now.
+void LazyStarts::remember(const Record& record) {
+  const auto mount = mounts_.find(record.mount);
+  if (mount == nullptr) return;
+  try {
+    StartProfile profile;
+    for (const nix::StorePath& path : record.paths)
+      profile.paths.push_back({path, mount->control().wanted(path)});
+    const env::Lockfile lock = env::Lockfile::parse(record.lock, "the view's lock");
+    profiles_.keep(packages_of(lock, record.system), std::move(profile));
+  } catch (const std::exception& error) {
+    log::warning("keeping what a start has read: {}", message_of(error));
   }
 }
 
@@ -270,7 +315,8 @@ LazyStarts::Started LazyStarts::show(const std::string& name, LazyMount& mount, 
                   .profile = profile.path.to_string(),
                   .tenant = asked.tenant,
                   .paths = found.names(),
-                  .hash = profile.nar_hash};
+                  .hash = profile.nar_hash,
+                  .quiet = found.is_ahead ? quiet_ahead : quiet};
     const StageTimer timer(metrics_, Stage::view);
     nix::StorePathSet present = found.present;
     present.insert(asked.beside.begin(), asked.beside.end());
@@ -314,7 +360,8 @@ void LazyStarts::read_records() {
                     .tenant = of("tenant"),
                     .paths = {},
                     .hash = nix::parse_hash(of("hash")),
-                    .whole = member(text, "whole", record_name) == true};
+                    .whole = member(text, "whole", record_name) == true,
+                    .quiet = quiet};
       for (const json& path : member(text, "paths", record_name))
         record.paths.push_back(nix::StorePath::from_base_name(path.get<std::string>()));
       records_.emplace(name, std::move(record));
@@ -371,16 +418,23 @@ void LazyStarts::look(const std::string& name) {
   if (const auto mount = mounts_.find(mount_name)) {
     const lazy::PathsStatus status = mount->control().status(paths);
     waited = status.waited;
-    is_busy = status.frames_now > 0;
+    is_busy = status.frames_now + status.frames_later > 0;
   }
-  const std::scoped_lock lock(mutex_);
-  const auto found = records_.find(name);
-  if (found == records_.end()) return;
-  Record& record = found->second;
-  if (is_busy || waited != record.waited) record.quiet_since = Clock::now();
-  record.waited = waited;
-  if (Clock::now() - record.quiet_since < quiet && Clock::now() - record.begun < longest_wait) return;
-  record.queued = true;
+  Record begun;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = records_.find(name);
+    if (found == records_.end()) return;
+    Record& record = found->second;
+    if (is_busy || waited != record.waited) record.quiet_since = Clock::now();
+    record.waited = waited;
+    if ((is_busy || Clock::now() - record.quiet_since < record.quiet) &&
+        Clock::now() - record.begun < longest_wait)
+      return;
+    record.queued = true;
+    begun = record;
+  }
+  remember(begun);
   queue_[Lane::prefetch].post(tenant, [this, name] { complete(name); });
 }
 
@@ -409,6 +463,7 @@ void LazyStarts::complete(const std::string& name) {
     if (profile.to_string() != record.profile)
       log::error("the profile of view {} was {}, and is {}", name, record.profile, profile.to_string());
     if (mount != nullptr) mount->control().use_store(record.paths, environments_.store().store_directory());
+    remember(record);
     const std::scoped_lock lock(mutex_);
     if (const auto found = records_.find(name); found != records_.end()) {
       found->second.whole = true;

@@ -1,6 +1,7 @@
 // Containers that start when the names, sizes and links of their closure are there
-// (docs/explanation/lazy-files.md): their files' bytes come when they are read. Meanwhile the closure is
-// realised in the queue's last lane, with what has come as a part of it, and becomes valid as any other.
+// (docs/explanation/lazy-files.md): their files' bytes come when they are read, and what the last start of
+// the same environment has read comes at once. Meanwhile the closure is realised in the queue's last lane,
+// with what has come as a part of it, and becomes valid as any other.
 #pragma once
 
 #include <chrono>
@@ -19,15 +20,18 @@
 #include "node/floxd/store_views.h"
 #include "node/floxd/under_way.h"
 #include "node/lazy/lazy_mounts.h"
+#include "node/lazy/start_profiles.h"
 
 namespace flox::node {
 
 // Thread-safe. What is mounted outlives the object: a floxd that starts again goes on with it.
 class LazyStarts {
  public:
-  // All must outlive it, and the queue be stopped before it goes. `run`: directory of what is mounted.
+  // All must outlive it, and the queue be stopped before it goes. `state`: directory of the mounts' files;
+  // `profiles`: of what starts have read; `run`: of what is mounted.
   LazyStarts(const Config& config, Environments& environments, StoreViews& views, RealiseQueue& queue,
-             Metrics& metrics, const std::filesystem::path& state, const std::filesystem::path& run);
+             Metrics& metrics, const std::filesystem::path& state, const std::filesystem::path& profiles,
+             const std::filesystem::path& run);
   ~LazyStarts();
   LazyStarts(const LazyStarts&) = delete;
   LazyStarts& operator=(const LazyStarts&) = delete;
@@ -79,8 +83,9 @@ class LazyStarts {
     bool whole = false;
     // Of one that is not.
     Clock::time_point begun = Clock::now(), due = Clock::now();
-    std::chrono::seconds pause{5};  // after an attempt that failed
-    uint64_t waited = 0;            // reads, when it was looked last
+    std::chrono::seconds pause{5};      // after an attempt that failed
+    uint64_t waited = 0;                // reads, when it was looked last
+    std::chrono::milliseconds quiet{};  // without a read that waits, until it is completed
     Clock::time_point quiet_since = Clock::now();
     bool queued = false;
     std::string told;  // what was said last of readers that get errors
@@ -94,6 +99,10 @@ class LazyStarts {
   Started show(const std::string& name, LazyMount& mount, Found& found, const Asked& asked);
   void write(const std::string& name, const Record& record) const;
   void read_records();
+  static void find_ahead(LazyMount& mount, const Found& found, const Asked& asked,
+                         const store::LocalStore& store);
+  static void fetch_ahead(const LazyMount& mount, Found& found);
+  void remember(const Record& record);
   void run();
   void look(const std::string& name);
   void complete(const std::string& name);
@@ -107,6 +116,7 @@ class LazyStarts {
   Metrics& metrics_;
   const std::filesystem::path run_;
   LazyMounts mounts_;
+  StartProfiles profiles_;
   UnderWay under_way_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -6,7 +6,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
@@ -17,7 +16,6 @@
 #include "base/log.h"
 #include "base/os/companion_program.h"
 #include "base/os/file.h"
-#include "store/local/parallel.h"
 #include "store/local/store_guard.h"
 
 namespace flox::node {
@@ -85,40 +83,48 @@ bool LazyMount::is_alive() {
   }
 }
 
-LazyPath LazyMount::find(const nix::StorePath& path) {
+std::vector<LazyPath> LazyMount::find(const std::vector<nix::StorePath>& paths) {
+  std::vector<nix::StorePath> unknown;
   lazy::RemotePaths* remote = nullptr;
   {
     const std::scoped_lock lock(mutex_);
-    if (const auto known = known_.find(path); known != known_.end()) return known->second.path;
-    if (!remote_) {
+    for (const nix::StorePath& path : paths)
+      if (!known_.contains(path)) unknown.push_back(path);
+    if (!unknown.empty() && !remote_) {
       const lazy::MountPlan plan = lazy::read_mount_plan(Directory(files_));
       remote_.emplace(plan.caches, nix::TrustedKeys(plan.trusted_keys), plan.isolation);
     }
-    remote = &*remote_;
+    if (!unknown.empty()) remote = &*remote_;
   }
-  // In a mount of an earlier floxd it may be already.
+  // In a mount of an earlier floxd they may be already.
   const Directory files(files_);
-  const bool is_given = files.exists(fmt::format("{}/slot", path.base_name()));
-  lazy::RemotePath found = is_given ? lazy::read_mounted_path(files, path, *remote) : remote->find(path);
-  LazyPath result{.info = found.info, .top = found.index->nodes.at(0), .slot = 0};
-  found.places.clear();
-  found.index.reset();
+  std::vector<lazy::RemotePath> found;
+  std::vector<nix::StorePath> asked;
+  for (const nix::StorePath& path : unknown)
+    if (lazy::has_remote_path(files, path))
+      found.push_back(lazy::read_mounted_path(files, path, *remote));
+    else
+      asked.push_back(path);
+  if (!asked.empty())
+    for (lazy::RemotePath& path : remote->find(asked)) found.push_back(std::move(path));
+  std::map<nix::StorePath, Known> met;
+  for (lazy::RemotePath& path : found) {
+    const nix::StorePath name = path.info.path;
+    Known known{.path = {.info = path.info, .top = path.index->nodes.at(0), .slot = 0}, .remote = {}};
+    path.places.clear();
+    path.index.reset();
+    known.remote = std::move(path);
+    met.emplace(name, std::move(known));
+  }
   const std::scoped_lock lock(mutex_);
-  known_.emplace(path, Known{.path = result, .remote = std::move(found)});
-  return result;
-}
-
-std::vector<LazyPath> LazyMount::find(const std::vector<nix::StorePath>& paths) {
-  std::vector<std::optional<LazyPath>> found(paths.size());
-  std::atomic<size_t> next = 0;
-  store::run_workers(
-      static_cast<unsigned>(std::min<size_t>(lazy::RemotePaths::at_once, paths.size())),
-      [&](unsigned) {
-        for (size_t i = next++; i < paths.size(); i = next++) found[i] = find(paths[i]);
-      },
-      [&] { next = paths.size(); });
   std::vector<LazyPath> result;
-  for (auto& path : found) result.push_back(std::move(*path));
+  for (const nix::StorePath& path : paths) {
+    if (auto one = met.extract(path)) known_.insert(std::move(one));
+    const auto known = known_.find(path);
+    if (known == known_.end())
+      fail(ErrorKind::unavailable, "{} has gone from the mount meanwhile", path.to_string());
+    result.push_back(known->second.path);
+  }
   return result;
 }
 
@@ -161,9 +167,9 @@ void LazyMount::drop(const std::vector<nix::StorePath>& paths) {
 }
 
 fs::path LazyMount::part_of(const nix::StorePath& path) const {
-  fs::path tree = files_ / path.base_name() / "tree";
+  fs::path part = lazy::part_place(files_, path);
   std::error_code error;
-  return fs::exists(fs::symlink_status(tree, error)) ? tree : fs::path();
+  return fs::exists(fs::symlink_status(part, error)) ? part : fs::path();
 }
 
 void LazyMount::remove() noexcept {

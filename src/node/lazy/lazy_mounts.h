@@ -50,15 +50,16 @@ class LazyMount {
   bool is_alive();                                                        // its keeper is
   const lazy::MountControl& control() const noexcept { return control_; }
 
-  // What the caches say of these paths, which are not in the store, as far as this mount does not know it,
-  // several of them at a time. Throws Error if there is one that cannot be shown (RemotePaths::find).
+  // What the caches say of these paths, which are not in the store, as far as this mount does not know it:
+  // they are asked for all of them at the same time. Throws Error if there is one that cannot be shown
+  // (RemotePaths::find).
   std::vector<LazyPath> find(const std::vector<nix::StorePath>& paths);
   // Shows them; what it shows already is fine. Sets the slots.
   void add(std::vector<LazyPath*> paths);
   void drop(const std::vector<nix::StorePath>& paths);
   // What was found and is not shown is not needed.
   void forget_found();
-  // The tree of what has come of the path (store/fetch/delta_tree.h); empty: there is none.
+  // What has come of the path (store/fetch/delta_tree.h); empty: nothing has.
   std::filesystem::path part_of(const nix::StorePath& path) const;
   // Takes what is left of a mount whose keeper has died. Call where the mount is seen by all.
   void remove() noexcept;
@@ -68,7 +69,6 @@ class LazyMount {
     LazyPath path;
     std::optional<lazy::RemotePath> remote;  // until it is added
   };
-  LazyPath find(const nix::StorePath& path);
 
   const std::string name_;
   const std::filesystem::path directory_, files_, place_;

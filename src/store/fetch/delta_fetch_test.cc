@@ -215,17 +215,21 @@ TEST_F(DeltaTest, of_another_version_only_what_changed_is_fetched_in_few_request
 TEST_F(DeltaTest, what_came_of_the_path_itself_is_not_fetched_again) {
   v2_ = publish("without-a-version");
   const fs::path part = temp_.path() / "part";
-  const auto has_part = [&](const std::string& file, size_t begin, size_t end) {
-    fs::create_directories((part / file).parent_path());
-    const Fd fd = open_file(part / file, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    ASSERT_EQ(::ftruncate(fd.get(), static_cast<off_t>(files_[file].size())), 0);
-    write_all_at(fd.get(), files_[file].substr(begin, end - begin), begin);
-  };
-  has_part("bin/tool", 1'500'000, file_size);
-  has_part("lib/two", 0, file_size);
-  std::string damaged = files_["lib/one"];
-  damaged[2'000'000] ^= 1;
-  write_file(part / "lib/one", damaged);
+  {
+    const NarIndex index = NarIndex::unpack(
+        read_file(temp_.path() / "cache" / nix::index_file_name(*narinfo_of(*v2_).index_hash)));
+    const Fd fd = open_file(part, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ASSERT_EQ(::ftruncate(fd.get(), static_cast<off_t>(index.nar_size)), 0);
+    const auto has_part = [&](const std::string& file, size_t begin, const std::string& text) {
+      for (size_t i = 0; i < index.nodes.size(); ++i)
+        if (index.path_of(i) == file) write_all_at(fd.get(), text, index.nodes[i].nar_offset + begin);
+    };
+    has_part("bin/tool", 1'500'000, files_["bin/tool"].substr(1'500'000));
+    has_part("lib/two", 0, files_["lib/two"]);
+    std::string damaged = files_["lib/one"];
+    damaged[2'000'000] ^= 1;
+    has_part("lib/one", 0, damaged);
+  }
   RealiseOptions options = http_options();
   options.unfinished = [&](const StorePath& path) { return path == *v2_ ? part : fs::path(); };
   LocalStore store(node());

@@ -71,21 +71,12 @@ class ChunkSearch {
     }
   }
 
-  // Each chunk at its own place. What cannot be read is passed over.
+  // Each chunk at its own place of the NAR. What cannot be read is passed over.
   void look_at_places(const fs::path& unfinished) {
-    for (size_t i = 0; i < index_.nodes.size() && !wanted_.empty(); ++i) {
-      const NarIndex::Node& node = index_.nodes[i];
-      if (node.chunk_count == 0) continue;
+    const Fd fd(::open(unfinished.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    for (uint32_t chunk = 0; fd && chunk < index_.chunks.size() && !wanted_.empty(); ++chunk) {
       stop_if_over();
-      try {
-        const std::string below = index_.path_of(i);
-        const Fd fd = below.empty() ? open_file(unfinished.string(), O_RDONLY | O_NOFOLLOW)
-                                    : Directory(unfinished).open(below, O_RDONLY);
-        for (uint32_t chunk = node.first_chunk; chunk < node.first_chunk + node.chunk_count; ++chunk)
-          look_at(fd.get(), chunk, index_.chunks[chunk].nar_offset - node.nar_offset);
-      } catch (const Error&) {
-        continue;  // nothing of it has come
-      }
+      look_at(fd.get(), chunk, index_.chunks[chunk].nar_offset);
     }
   }
 

@@ -14,8 +14,8 @@ namespace flox::store {
 
 // Makes the index's tree at `tree`, which must not exist and be out of others' reach, with the modes that an
 // unpacker gives (NarUnpacker::SetModes::later), and writes each chunk into it that a file of the `bases`
-// has, too, or that stands at its place in `unfinished`: a tree of this very path, with holes where nothing
-// has come yet, in which only its writer can name anything; empty: there is none. A chunk is written from the
+// has, too, or that stands at its place of the NAR in `unfinished`: a file that begins with what has come of
+// this very NAR, with holes where nothing has; empty: there is none. A chunk is written from the
 // same memory in which its hash was seen to be right: what happens to a base meanwhile does not matter, and
 // what cannot be read of it counts as absent. Gives for each chunk whether it is missing, and zeros stand in
 // its place. Throws Error if the tree cannot be made, or once `is_over` says so.

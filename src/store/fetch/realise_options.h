@@ -18,6 +18,7 @@
 namespace flox::store {
 
 class FetcherPool;
+class PublicPaths;
 class SharedPaths;
 struct PeerUse;
 
@@ -79,13 +80,15 @@ struct RealiseOptions {
   std::function<void(uint64_t bytes, const std::function<bool()>& is_over)> allow = {};
   // Called each time that a path turns out to be claimed by another realisation, for which this one waits.
   std::function<void()> on_busy = {};
-  // A tree of a path that has a part of its bytes, which is taken from there (make_delta_tree); an empty
-  // path: there is none. By several threads at once.
+  // A file with a part of a path's NAR, which is taken from there (make_delta_tree); an empty path: there is
+  // none. By several threads at once.
   std::function<std::filesystem::path(const nix::StorePath&)> unfinished = {};
   PeerOptions peers;
   SharedPaths* shared =
       nullptr;              // what peers are told of; null: nobody is told. Without it no peer is asked.
   bool is_private = false;  // a cache is asked with a token that not everybody here has
+  // Gets what the caches have shown without such a token; null: nobody is interested.
+  PublicPaths* known_public = nullptr;
 };
 
 }  // namespace flox::store

@@ -1,0 +1,122 @@
+#include "node/lazy/start_profile.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <tuple>
+
+#include "base/data/json.h"
+#include "base/error.h"
+#include "store/fetch/delta_base.h"
+
+namespace flox::node {
+namespace {
+
+using lazy::FileRange;
+using nlohmann::json;
+
+constexpr const char* what = "a start's profile";
+constexpr uint64_t version = 1;
+
+// Sorted by file and place, those that touch as one.
+std::vector<FileRange> joined(std::vector<FileRange> ranges) {
+  std::ranges::sort(ranges, {}, [](const FileRange& one) { return std::tie(one.file, one.begin); });
+  std::vector<FileRange> result;
+  for (FileRange& range : ranges) {
+    if (!result.empty() && result.back().file == range.file && result.back().end >= range.begin)
+      result.back().end = std::max(result.back().end, range.end);
+    else
+      result.push_back(std::move(range));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string start_profile_stem(const nix::StorePath& path) { return store::package_stem(path.name()); }
+
+StartProfile StartProfile::parse(std::string_view text) {
+  const json object = parse_json(text, what, {.bytes = most_bytes});
+  if (member(object, "version", what) != version)
+    fail(ErrorKind::invalid_input, "{}: it is of another version", what);
+  const json& list = member(object, "paths", what);
+  if (!list.is_array()) fail(ErrorKind::invalid_input, "{}: no list of paths", what);
+  StartProfile result;
+  size_t left = most_ranges;
+  uint64_t bytes = 0;
+  for (const json& one : list) {
+    Path path{.path = nix::StorePath::from_base_name(string_member(one, "path", what)),
+              .ranges = lazy::ranges_of_json(member(one, "ranges", what), left, what)};
+    left -= path.ranges.size();
+    for (const FileRange& range : path.ranges) {
+      if (range.begin >= range.end || range.end - range.begin > most_read - bytes)
+        fail(ErrorKind::invalid_input, "{}: a part of a file is empty, or too much is read", what);
+      bytes += range.end - range.begin;
+    }
+    result.paths.push_back(std::move(path));
+  }
+  return result;
+}
+
+std::string StartProfile::to_text() const {
+  json list = json::array();
+  for (const Path& path : paths)
+    list.push_back({{"path", path.path.base_name()}, {"ranges", lazy::ranges_to_json(path.ranges)}});
+  return json{{"version", version}, {"paths", std::move(list)}}.dump(-1, ' ', false,
+                                                                     json::error_handler_t::replace);
+}
+
+StartProfile StartProfile::for_closure(const std::vector<nix::StorePath>& closure) const {
+  std::map<nix::StorePath, const Path*> same;
+  std::map<std::string, const Path*> alike;
+  for (const Path& path : paths) {
+    same.emplace(path.path, &path);
+    alike.emplace(start_profile_stem(path.path), &path);
+  }
+  StartProfile result;
+  for (const nix::StorePath& path : closure) {
+    const Path* from = nullptr;
+    if (const auto found = same.find(path); found != same.end())
+      from = found->second;
+    else if (const auto other = alike.find(start_profile_stem(path)); other != alike.end())
+      from = other->second;
+    if (from != nullptr && !from->ranges.empty()) result.paths.push_back({path, from->ranges});
+  }
+  return result;
+}
+
+void StartProfile::add(const StartProfile& earlier) {
+  std::map<nix::StorePath, const Path*> before;
+  for (const Path& path : earlier.paths) before.emplace(path.path, &path);
+  for (Path& path : paths)
+    if (const auto found = before.find(path.path); found != before.end())
+      path.ranges.insert(path.ranges.end(), found->second->ranges.begin(), found->second->ranges.end());
+  // A byte of a name may be written as six.
+  const auto size_of = [](std::string_view name) { return 6 * name.size() + 100; };
+  size_t ranges = 0, text = 100;
+  uint64_t bytes = 0;
+  std::vector<Path> kept;
+  for (Path& path : paths) {
+    text += size_of(path.path.base_name());
+    if (text > most_bytes) break;
+    path.ranges = joined(std::move(path.ranges));
+    const auto fits = [&](const FileRange& range) {
+      if (ranges == most_ranges || range.end - range.begin > most_read - bytes ||
+          size_of(range.file) > most_bytes - text)
+        return false;
+      ++ranges;
+      text += size_of(range.file);
+      bytes += range.end - range.begin;
+      return true;
+    };
+    path.ranges.erase(std::ranges::find_if_not(path.ranges, fits), path.ranges.end());
+    kept.push_back(std::move(path));
+  }
+  paths = std::move(kept);
+}
+
+bool StartProfile::has(const nix::StorePath& path) const {
+  return std::ranges::any_of(paths, [&](const Path& one) { return one.path == path; });
+}
+
+}  // namespace flox::node

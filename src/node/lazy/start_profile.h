@@ -1,0 +1,45 @@
+// What a start has read of the files of its closure (docs/formats/start-profile.md).
+#pragma once  // Fuzzed by fuzz/start_profile.cc.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lazy/file_range.h"
+#include "nix/store_path.h"
+
+namespace flox::node {
+
+struct ReadPath {
+  nix::StorePath path;
+  std::vector<lazy::FileRange> ranges;  // none: nothing of it was read
+};
+
+// A value. It is a hint and nothing more: what it names is fetched and verified as if somebody had read it.
+struct StartProfile {
+  // More is not kept.
+  static constexpr size_t most_bytes = 4 << 20;  // of to_text()
+  static constexpr size_t most_ranges = 20'000;
+  static constexpr uint64_t most_read = 512ULL << 20;  // bytes of files, together
+
+  using Path = ReadPath;
+  std::vector<Path> paths;  // of the closure, all that were not there before
+
+  // Reads what to_text() wrote. Throws Error(invalid_input) for everything else.
+  static StartProfile parse(std::string_view text);
+  std::string to_text() const;
+
+  // What is to be read of these paths: what was read of each, or of another version of it
+  // (store::package_stem). A path of which nothing was is left out.
+  StartProfile for_closure(const std::vector<nix::StorePath>& closure) const;
+  bool has(const nix::StorePath& path) const;
+  // With what an earlier start has read of the same paths, as far as both fit.
+  void add(const StartProfile& earlier);
+};
+
+// What versions of one package have in common.
+std::string start_profile_stem(const nix::StorePath& path);
+
+}  // namespace flox::node

@@ -1,0 +1,41 @@
+// What the starts of an environment have read until they were ready, so that the next one on this node need
+// not wait for it part by part (docs/explanation/lazy-files.md).
+//
+//   DIRECTORY/KEY.json   one environment, whatever its packages' versions (docs/formats/start-profile.md)
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "nix/store_path.h"
+#include "node/lazy/start_profile.h"
+
+namespace flox::node {
+
+// Thread-safe.
+class StartProfiles {
+ public:
+  // The directory is made with the first one that is kept. Of over `most` environments, those that were kept
+  // longest ago give way.
+  explicit StartProfiles(std::filesystem::path directory, size_t most = 256)
+      : directory_(std::move(directory)), most_(most) {}
+
+  // Of an environment of these packages, or of other versions of them. Nothing if there is none, or none that
+  // can be read: that is logged.
+  std::optional<StartProfile> find(const std::vector<nix::StorePath>& packages) const;
+  // In place of the one before, with what that has of the same paths. Whole and on the disk, or Error.
+  void keep(const std::vector<nix::StorePath>& packages, StartProfile profile);
+  size_t count() const;
+
+ private:
+  std::filesystem::path place_of(const std::vector<nix::StorePath>& packages) const;
+
+  const std::filesystem::path directory_;
+  const size_t most_;
+  std::mutex keeping_;
+};
+
+}  // namespace flox::node
