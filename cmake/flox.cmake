@@ -6,15 +6,18 @@ function(flox_manual program)
 endfunction()
 
 # A static library flox_NAME from SOURCES; LIBS are linked publicly. UNITY: its sources are compiled several at a time, those of
-# a folder together, TOGETHER: those of all folders (unity.cmake), so a program that needs one of them gets the others of its
-# file, too.
+# a folder together, TOGETHER: those of all folders, so a program that needs one of them gets the others of its file, too.
+# MOST: see unity.cmake.
 function(flox_library name)
-  cmake_parse_arguments(A "UNITY;TOGETHER" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "UNITY;TOGETHER" "MOST" "SOURCES;LIBS" ${ARGN})
+  if(A_MOST)
+    set(most MOST ${A_MOST})
+  endif()
   add_library(flox_${name} STATIC)
   if(A_TOGETHER)
-    target_unity_sources(flox_${name} TOGETHER ${A_SOURCES})
+    target_unity_sources(flox_${name} TOGETHER ${most} ${A_SOURCES})
   elseif(A_UNITY)
-    target_unity_sources(flox_${name} ${A_SOURCES})
+    target_unity_sources(flox_${name} ${most} ${A_SOURCES})
   else()
     target_sources(flox_${name} PRIVATE ${A_SOURCES})
   endif()

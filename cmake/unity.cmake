@@ -1,18 +1,22 @@
 # Several sources compiled as one: their headers are read once (docs/measurements/build.md).
 #
-# target_unity_sources(TARGET [TOGETHER] SOURCES…) gives the target files that include the sources: those of one folder
-# together, or with TOGETHER those of all folders in the order given, at most sixteen in one, so that a changed source compiles
+# target_unity_sources(TARGET [TOGETHER] [MOST N] SOURCES…) gives the target files that include the sources: those of one folder
+# together, or with TOGETHER those of all folders in the order given, at most N (16) in one, so that a changed source compiles
 # few others again. Names in unnamed namespaces must then differ within a folder, or within the target. Presets with
 # sanitizers, and the fuzz targets, compile each source by itself, so a header that is missing is found there. CMake's own
 # UNITY_BUILD writes absolute paths into these files, with which ccache finds nothing in another checkout.
 option(FLOX_UNITY "Compile several sources as one" ON)
 function(target_unity_sources target)
-  cmake_parse_arguments(A "TOGETHER" "" "" ${ARGN})
+  cmake_parse_arguments(A "TOGETHER" "MOST" "" ${ARGN})
   if(NOT FLOX_UNITY)
     target_sources(${target} PRIVATE ${A_UNPARSED_ARGUMENTS})
     return()
   endif()
-  set(most 16)
+  if(A_MOST)
+    set(most ${A_MOST})
+  else()
+    set(most 16)
+  endif()
   set(groups "")
   foreach(source ${A_UNPARSED_ARGUMENTS})
     if(source MATCHES "^\\$<")  # objects of another target

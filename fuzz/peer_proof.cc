@@ -1,4 +1,4 @@
-// Proofs in requests at the peers' address, from anybody who reaches it.
+// Proofs in requests at the peers' address, from anybody who reaches it; and files of keys.
 #include "store/peers/peer_proof.h"
 
 #include "fuzz.h"
@@ -8,6 +8,10 @@ namespace flox::fuzz::of_peer_proof {
 void one(std::string_view input) {
   const Secret key(std::string(store::least_peer_key, 'k'));
   const std::chrono::system_clock::time_point now{std::chrono::seconds(1'700'000'000)};
+  accepts([&] {
+    for (const Secret& one : store::parse_peer_keys(input).of_all)
+      require(one.reveal().size() >= store::least_peer_key, "a key is long enough");
+  });
   store::PeerRequest request{.method = "GET", .path = "/nar/x.nar", .to = "10.0.0.1:9810"};
   const bool has_body = accepts([&] { request.body = store::body_in_peer_proof(input); });
   if (!store::is_peer_proof(key, input, request, now)) return;

@@ -21,18 +21,26 @@ die() {
 # failure takes the time; it may take this many times as long on a machine that is slow, emulated, or has much else to do.
 PATIENCE=${FLOX_TEST_PATIENCE:-6}
 # wait_until SECONDS DESCRIPTION COMMAND…: polls; a failure says what was waited for, and what show_trouble shows, if there is one.
-wait_until() {
-  local limit=$(($1 * PATIENCE)) what=$2 end
-  shift 2
+wait_until() { wait_for_process '' "$@"; }
+# wait_for_process PID SECONDS DESCRIPTION COMMAND…: the same of what that process is to do; its end is a failure at once.
+wait_for_process() {
+  local pid=$1 limit=$(($2 * PATIENCE)) what=$3 end why=
+  shift 3
   end=$((SECONDS + limit))
   until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || { ! declare -F show_trouble >/dev/null || show_trouble; die "waited $limit s in vain for $what"; }
-    sleep 0.1
+    [ $SECONDS -lt $end ] || why="waited $limit s in vain for $what"
+    [ -z "$pid" ] || kill -0 "$pid" 2>/dev/null || why="$what: the process has ended"
+    [ -z "$why" ] || { ! declare -F show_trouble >/dev/null || show_trouble; die "$why"; }
+    sleep 0.05
   done
 }
 # Some tests try thousands of cases, or run others again under another daemon or kernel: a chosen part of it, or with
 # FLOX_TEST_EXHAUSTIVE=1 everything.
 exhaustive() { [ -n "${FLOX_TEST_EXHAUSTIVE:-}" ]; }
+# Where temporary files go that are many, or synced often: into memory, if there is enough of it.
+memory_place() {
+  if [ -w /dev/shm ] && [ "$(df --output=avail -m /dev/shm | tail -1)" -gt 2048 ]; then echo /dev/shm; else echo "${TMPDIR:-/tmp}"; fi
+}
 # A TCP port of loopback that nobody listens at now.
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 need_root() { [ "$(id -u)" = 0 ] || die "$(basename "$0") needs root: it installs packages and starts containers. Run it with sudo."; }

@@ -1,7 +1,7 @@
 """Sums up CTest's JUnit files: test_summary.py FIRST [AGAIN].
 
-Says what was skipped and why, which tests failed, and which passed only when they ran again, alone. The last line is
-"N passed, N failed, N skipped"; the exit code is 1 if a test failed.
+Says which tests took longest, what was skipped and why, which tests failed, and which passed only when they ran again, alone.
+The last line is "N passed, N failed, N skipped"; the exit code is 1 if a test failed.
 """
 
 import os
@@ -10,23 +10,26 @@ import xml.etree.ElementTree as ElementTree
 
 
 def read(path):
-    """The test cases of a file by name: their status (run, fail, notrun, disabled) and their output's last line."""
+    """The test cases of a file by name: status (run, fail, notrun, disabled), the output's last line, and seconds."""
     if not os.path.exists(path):
         return {}
     cases = {}
     for case in ElementTree.parse(path).getroot().iter("testcase"):
         output = (case.findtext("system-out") or "").strip().splitlines()
-        cases[case.get("name")] = (case.get("status"), output[-1] if output else "")
+        cases[case.get("name")] = (case.get("status"), output[-1] if output else "", float(case.get("time") or 0))
     return cases
 
 
 first = read(sys.argv[1])
 again = read(sys.argv[2]) if len(sys.argv) > 2 else {}
-passed = [name for name, (status, _) in first.items() if status == "run"]
-skipped = [(name, reason) for name, (status, reason) in first.items() if status in ("notrun", "disabled")]
-flaky = [name for name, (status, _) in again.items() if status == "run"]
-failed = [name for name, (status, _) in first.items() if status == "fail" and name not in flaky]
+passed = [name for name, (status, *_) in first.items() if status == "run"]
+skipped = [(name, reason) for name, (status, reason, _) in first.items() if status in ("notrun", "disabled")]
+flaky = [name for name, (status, *_) in again.items() if status == "run"]
+failed = [name for name, (status, *_) in first.items() if status == "fail" and name not in flaky]
 
+if len(first) > 100:
+    slowest = sorted(first, key=lambda name: -first[name][2])[:40]
+    print("slowest, in seconds: " + ", ".join(f"{name} {first[name][2]:.0f}" for name in slowest))
 for name, reason in skipped:
     print(f"skipped: {name}: {reason}")
 for name in failed:

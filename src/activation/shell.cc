@@ -88,6 +88,10 @@ std::string sourced(Shell shell, const fs::path& script) {
   const std::string word = quoted(shell, script.native());
   if (shell == Shell::fish) return fmt::format("source {}; or true;\n", word);
   if (shell == Shell::tcsh) return fmt::format("source {};\n", word);
+  // dash and busybox end the shell at a command that fails in a script that is sourced within eval, `||` or
+  // not.
+  if (shell == Shell::sh)
+    return fmt::format("case $- in *e*) set +e; . {0}; set -e;; *) . {0} || :;; esac;\n", word);
   return fmt::format(". {} || :;\n", word);
 }
 

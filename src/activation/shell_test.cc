@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "base/os/file.h"
 #include "base/os/process.h"
 
 namespace flox::activation {
@@ -69,6 +70,26 @@ TEST(Shell, puts_entries_in_front_and_unsets) {
     const std::string out = said(shell, script);
     EXPECT_TRUE(out.starts_with("/it's/first:/")) << name_of(shell) << out;
     EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 1) << name_of(shell) << out;
+  }
+}
+
+// A script that fails, somewhere or at its end, ends no shell, whatever the user has set; and that stays set.
+TEST(Shell, sources_a_script_whose_status_does_not_count) {
+  const TempDir dir;
+  const fs::path script = dir.path() / "it's a script";
+  write_file(script, "false\necho sourced\nfalse\n");
+  for (const Shell shell : all) {
+    if (!is_there(shell)) continue;
+    // The code comes in a variable: that is eval of what flox has printed.
+    const bool posix = shell != Shell::fish && shell != Shell::tcsh;
+    const std::string code = sourced(shell, script);
+    const auto in_eval = [&](const std::string& before, const std::string& after) {
+      return said(shell, posix ? before + "eval " + quoted(shell, code) + "; " + after : code + after);
+    };
+    EXPECT_EQ(in_eval("", "echo alive"), "sourced\nalive\n") << name_of(shell);
+    if (!posix) continue;
+    EXPECT_EQ(in_eval("set -e; ", "echo alive; false; echo lost"), "sourced\nalive\n") << name_of(shell);
+    EXPECT_EQ(in_eval("set -e; ", "echo $?"), "sourced\n0\n") << name_of(shell);
   }
 }
 

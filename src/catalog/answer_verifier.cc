@@ -14,7 +14,6 @@ namespace flox::catalog {
 namespace {
 
 constexpr size_t asked_at_once = 50;  // packages: four requests for 40 packages of four systems
-constexpr uint64_t most_roots = 64;   // above the one in force, in one step: as Evidence has it
 constexpr const char* advice_for_unsigned =
     "Ask its publisher to sign it: flox publish --owner OWNER, flox push. For development, set "
     "allow_unsigned = true.";
@@ -86,16 +85,9 @@ std::string to_string(const Origin& origin) {
 }
 
 trust::Evidence with_newer_roots(trust::Evidence evidence, const trust::TrustStore& store,
-                                 const RootSource& root) {
-  const auto timestamp = trust::Signed<trust::Timestamp>::parse(evidence.timestamp, "timestamp.json");
-  const uint64_t newest = timestamp.content.root_version;  // not verified yet: it only says what to ask for
-  evidence.roots.clear();
-  for (uint64_t version = store.root_version(evidence.owner) + 1;
-       version <= newest && evidence.roots.size() < most_roots; ++version) {
-    auto next = root(evidence.owner, version);
-    if (!next) break;
-    evidence.roots.push_back(std::move(*next));
-  }
+                                 const trust::RootSource& root) {
+  evidence.roots =
+      trust::roots_above(evidence.owner, store.root_version(evidence.owner), evidence.timestamp, root);
   return evidence;
 }
 
@@ -103,7 +95,7 @@ AnswerVerifier::AnswerVerifier(const trust::TrustSettings& settings, Options opt
     : allow_unsigned_(settings.allow_unsigned),
       options_(std::move(options)),
       store_(settings.trust_directory(), settings.trust_state_directory()),
-      verifier_(store_, options_.clock, options_.remember) {}
+      verifier_(store_, options_.clock, options_.remember, options_.root) {}
 
 Origin AnswerVerifier::unsigned_answer(const std::string& what, const std::string& why,
                                        const std::string& advice) const {
@@ -116,8 +108,7 @@ Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id
                              const env::InstallDescriptor& descriptor, std::string_view system) {
   return check_by(
       [&](const trust::Evidence& evidence) {
-        return verifier_.verify_package_file(with_newer_roots(evidence, store_, options_.root),
-                                             descriptor.pkg_path);
+        return verifier_.verify_package_file(evidence, descriptor.pkg_path);
       },
       answer, install_id, descriptor, system);
 }
@@ -178,7 +169,7 @@ Origin AnswerVerifier::check_by(const PackageFile& verified_file, const Resolved
 Origin AnswerVerifier::check(const Pushed& answer, const EnvironmentName& name) {
   return check_by(
       [&](const trust::Evidence& evidence, const trust::EnvironmentRecord& record) {
-        return verifier_.verify_environment(with_newer_roots(evidence, store_, options_.root), record);
+        return verifier_.verify_environment(evidence, record);
       },
       answer, name);
 }

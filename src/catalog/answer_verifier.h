@@ -21,17 +21,15 @@ using Origin = std::optional<trust::Provenance>;
 // "environments/web version 3, signed by alice-1 (role web of acme)", or "nobody's: allow_unsigned".
 std::string to_string(const Origin& origin);
 
-// The owner's root.json of that version, from the catalog; nothing if there is none.
-using RootSource = std::function<std::optional<std::string>(const std::string& owner, uint64_t version)>;
 // With the roots that the evidence's timestamp names and that are newer than the one in force here.
 trust::Evidence with_newer_roots(trust::Evidence evidence, const trust::TrustStore& store,
-                                 const RootSource& root);
+                                 const trust::RootSource& root);
 
 // Thread-safe, if what it is given is.
 class AnswerVerifier {
  public:
   struct Options {
-    RootSource root;
+    trust::RootSource root;
     // Takes a sentence for the log or the terminal: about each answer that passes only because of
     // allow_unsigned, and about yanked versions.
     std::function<void(const std::string& warning)> warn;

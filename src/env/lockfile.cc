@@ -4,13 +4,12 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "env/names.h"
 
 namespace flox::env {
 namespace {
 
 using nlohmann::json;
-
-constexpr size_t max_name = 255;  // bytes of an install id or a name
 
 std::string text(const json& object, const char* key, std::string fallback = {}) {
   auto it = object.find(key);
@@ -20,15 +19,15 @@ std::string text(const json& object, const char* key, std::string fallback = {})
 // What messages and file names are made of.
 void check_names(const LockedPackage& package) {
   for (const std::string* name : {&package.install_id, &package.attr_path, &package.version, &package.system})
-    if (name->size() > max_name || printable(*name, max_name) != *name)
+    if (!can_be_name(*name))
       fail(ErrorKind::invalid_input, "'{}' cannot be a name: at most {} bytes, and no control characters",
-           printable(*name, 60), max_name);
+           printable(*name, 60), most_name_bytes);
 }
 
 int priority_of(const json& entry, int fallback) {
   auto it = entry.find("priority");
   if (it == entry.end() || !it->is_number_integer()) return fallback;
-  constexpr int64_t most = 1'000'000;
+  constexpr int64_t most = most_priority;
   // Read as a double, a number that fits no integer stays large.
   if (const auto number = it->get<double>(); number < -most || number > most)
     fail(ErrorKind::invalid_input, "'priority' is not between -{} and {}", most, most);

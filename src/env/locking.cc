@@ -247,10 +247,17 @@ class PackageList {
   }
 
   void complete(const std::string& id, const InstallDescriptor& descriptor, Resolution there) {
-    if (there.error && there.found.empty() && !is_locked(id)) throw *there.error;
+    if (there.error && there.found.empty() && !is_locked(id)) throw placed(id, *there.error);
     if (there.error && systems_are_named(descriptor, manifest_)) refuse(id, descriptor, there);
     for (LockedPackage& package : there.packages)
       insert(with_priority(std::move(package), descriptor.priority));
+  }
+
+  // Where the entry stands, unless a command is just adding it to the manifest.
+  Error placed(const std::string& id, const Error& error) const {
+    if (request_.old_manifest && !request_.old_manifest->install.contains(id)) return error;
+    const auto place = manifest_.places.find("install." + id);
+    return place == manifest_.places.end() ? error : error.with_context(place->second);
   }
 
   [[noreturn]] void refuse(const std::string& id, const InstallDescriptor& descriptor,

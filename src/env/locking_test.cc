@@ -55,6 +55,16 @@ TEST_F(LockingTest, without_systems_a_package_is_locked_where_it_is) {
   EXPECT_THAT(refusal("[install]\na.pkg-path = 'a'\n"), HasSubstr("no package 'a' for " + current_system()));
 }
 
+TEST_F(LockingTest, a_package_that_is_not_there_is_refused_with_its_place_unless_it_is_just_being_added) {
+  const std::string before = "[install]\nb.pkg-path = 'b'\n";
+  const Lockfile old = lock(before);
+  resolver_.has = {};
+  const std::string after = before + "a.pkg-path = 'a'\n";
+  EXPECT_THAT(refusal(after), HasSubstr("m.toml:4:1: no package 'a'"));
+  EXPECT_THAT(refusal(after, old, manifest(after)), HasSubstr("m.toml:4:1: no package 'a'"));
+  EXPECT_TRUE(refusal(after, old, manifest(before)).starts_with("no package 'a'"));
+}
+
 TEST_F(LockingTest, a_stability_that_the_catalog_does_not_have_is_refused_unless_the_package_is_locked) {
   const std::string wish =
       "[install]\na = { pkg-path = 'a', pkg-group = 'g' }\n[pkg-groups.g]\nstability = 'staging'\n";

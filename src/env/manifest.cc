@@ -3,6 +3,7 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 #include <sstream>
 
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/printable.h"
+#include "env/names.h"
 #include "env/services.h"
 #include "nix/store_path.h"
 
@@ -119,6 +121,9 @@ class Checker {
   std::string_view file_;
 };
 
+constexpr const char* name_rule = "at most 255 bytes, and no control characters";
+static_assert(most_name_bytes == 255);
+
 void check_install(const Checker& check, const toml::table& install) {
   for (const auto& [id, node] : install) {
     std::string name = fmt::format("[install] {}", id.str());
@@ -132,8 +137,18 @@ void check_install(const Checker& check, const toml::table& install) {
     for (const char* key : {"pkg-path", "pkg-group", "version", "flake", "store-path"})
       if (const auto* value = entry.get(key)) check.string(*value, fmt::format("{}.{}", name, key));
     if (const auto* systems = entry.get("systems")) check.strings(*systems, name + ".systems");
-    if (const auto* priority = entry.get("priority"); priority != nullptr && !priority->is_integer())
-      check.complain(*priority, name + ".priority must be a whole number");
+    if (!can_be_name(id.str()))
+      check.complain(node,
+                     fmt::format("'{}' cannot be an install id: {}", printable(id.str(), 60), name_rule));
+    for (const char* key : {"pkg-path", "version"})
+      if (const auto value = entry[key].value<std::string>(); value && !can_be_name(*value))
+        check.complain(*entry.get(key),
+                       fmt::format("{}.{} cannot be '{}': {}", name, key, printable(*value, 60), name_rule));
+    if (const auto* priority = entry.get("priority"))
+      if (const auto number = priority->value_exact<int64_t>();
+          !number || *number < 0 || *number > most_priority)
+        check.complain(*priority,
+                       fmt::format("{}.priority must be a whole number from 0 to {}", name, most_priority));
   }
 }
 
@@ -251,6 +266,24 @@ void check_options(const Checker& check, const toml::table& options) {
   }
 }
 
+// Types and names; what they say is looked at by who makes an image (env/container_config.h).
+void check_containerize(const Checker& check, const toml::table& containerize) {
+  check.only(containerize, "[containerize]", {"config"});
+  const auto* node = containerize.get("config");
+  if (node == nullptr) return;
+  const std::string name = "[containerize.config]";
+  const toml::table& config = check.table(*node, name);
+  check.only(config, name,
+             {"user", "exposed-ports", "cmd", "volumes", "working-dir", "labels", "stop-signal"});
+  for (const char* key : {"user", "working-dir", "stop-signal"})
+    if (const auto* value = config.get(key)) check.string(*value, fmt::format("{} {}", name, key));
+  for (const char* key : {"exposed-ports", "cmd", "volumes"})
+    if (const auto* value = config.get(key)) check.strings(*value, fmt::format("{} {}", name, key));
+  if (const auto* labels = config.get("labels"))
+    for (const auto& [label, value] : check.table(*labels, name + " labels"))
+      check.string(value, fmt::format("{} labels.{}", name, printable(label.str(), 60)));
+}
+
 void check_groups(const Checker& check, const toml::table& groups) {
   for (const auto& [group, node] : groups) {
     const std::string name = fmt::format("[pkg-groups] {}", printable(group.str(), 60));
@@ -258,6 +291,13 @@ void check_groups(const Checker& check, const toml::table& groups) {
     check.only(settings, name, {"stability"});
     if (const auto* stability = settings.get("stability")) check.string(*stability, name + ".stability");
   }
+}
+
+// 1.N.0, N from 10 on.
+bool is_schema_version(std::string_view text) {
+  if (!text.starts_with("1.") || !text.ends_with(".0") || text.size() < 6 || text.size() > 9) return false;
+  const std::string_view minor = text.substr(2, text.size() - 4);
+  return minor[0] != '0' && std::ranges::all_of(minor, [](unsigned char c) { return std::isdigit(c) != 0; });
 }
 
 void check_manifest(const Checker& check, const toml::table& root) {
@@ -271,12 +311,22 @@ void check_manifest(const Checker& check, const toml::table& root) {
     check.complain(*version, "version must be 1");
   for (const char* key : {"schema-version", "description"})
     if (const auto* node = root.get(key)) check.string(*node, key);
-  if (const auto* node = root.get("minimum-cli-version"); node != nullptr && node->is_table())
+  if (const auto schema = root["schema-version"].value<std::string>(); schema && !is_schema_version(*schema))
+    check.complain(*root.get("schema-version"),
+                   fmt::format("\"{}\" is no schema-version: there are \"1.10.0\" and later ones of 1",
+                               printable(*schema, 60)));
+  if (root.contains("version") && root.contains("schema-version"))
+    check.complain(*root.get("version"), "the manifest has both version and schema-version",
+                   "Take version out.");
+  if (const auto* node = root.get("minimum-cli-version"); node != nullptr && node->is_table()) {
     check.only(*node->as_table(), "minimum-cli-version", {"version", "reason"});
-  else if (node != nullptr)
+    for (const auto& [key, value] : *node->as_table())
+      check.string(value, fmt::format("minimum-cli-version.{}", key.str()));
+  } else if (node != nullptr) {
     check.string(*node, "minimum-cli-version");
-  for (const char* key :
-       {"install", "pkg-groups", "vars", "hook", "profile", "services", "build", "options", "include"})
+  }
+  for (const char* key : {"install", "pkg-groups", "vars", "hook", "profile", "services", "build", "options",
+                          "include", "containerize", "plugins"})
     if (const auto* node = root.get(key)) check.table(*node, fmt::format("[{}]", key));
   if (const auto* node = root.get("install")) check_install(check, *node->as_table());
   if (const auto* node = root.get("build")) check_build(check, *node->as_table());
@@ -298,6 +348,7 @@ void check_manifest(const Checker& check, const toml::table& root) {
                    [&](const toml::node& where, const std::string& what) { check.complain(where, what); });
   if (const auto* node = root.get("options")) check_options(check, *node->as_table());
   if (const auto* node = root.get("pkg-groups")) check_groups(check, *node->as_table());
+  if (const auto* node = root.get("containerize")) check_containerize(check, *node->as_table());
 }
 
 std::string text_of(const json& object, const char* key) {

@@ -35,6 +35,15 @@ constexpr const char* packages_file = "packages";
       fmt::format("Ask the owner for the fingerprint of their root, then run '{}'.", accept_command(owner)));
 }
 
+// The owner's directory, if a root of theirs was accepted.
+std::optional<Directory> trusted_owner(const std::filesystem::path& trust_directory, std::string_view owner) {
+  check_owner(owner);
+  const auto all = own_directory(trust_directory);
+  auto directory = all ? own_subdirectory(*all, owner) : std::nullopt;
+  if (directory && !directory->exists(root_file)) directory.reset();
+  return directory;
+}
+
 std::string anchors_text(const std::vector<std::string>& anchors) {
   return nlohmann::json{{"anchors", anchors}}.dump() + "\n";
 }
@@ -235,9 +244,7 @@ bool TrustStore::trusts(std::string_view owner) const {
 }
 
 std::vector<std::string> TrustStore::package_patterns(std::string_view owner) const {
-  check_owner(owner);
-  const auto all = own_directory(trust_directory_);
-  const auto directory = all ? own_subdirectory(*all, owner) : std::nullopt;
+  const auto directory = trusted_owner(trust_directory_, owner);
   if (!directory) fail_unknown_owner(owner, trust_directory_);
   const auto text = read_own_file(*directory, packages_file, most_patterns_bytes);
   if (!text) return {"*"};
@@ -268,7 +275,6 @@ std::vector<std::string> TrustStore::owners_of_package(std::string_view package)
 }
 
 void TrustStore::require_package(std::string_view owner, std::string_view package) const {
-  if (!trusts(owner)) fail_unknown_owner(owner, trust_directory_);
   const std::string name = package_name(package);
   for (const std::string& pattern : package_patterns(owner))
     if (matches(package_name(pattern), name)) return;

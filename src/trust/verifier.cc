@@ -21,16 +21,19 @@ class Verified {
  public:
   template <typename Make>
   std::shared_ptr<const T> get(const Sha256Digest& key, Make&& make) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (const auto found = entries_.find(key); found != entries_.end()) return found->second;
-    }
+    if (auto found = find(key)) return found;
     auto made = std::make_shared<const T>(make());
     const std::lock_guard lock(mutex_);
     if (entries_.size() >= most_) entries_.clear();
     return entries_.emplace(key, std::move(made)).first->second;
   }
   explicit Verified(size_t most) : most_(most) {}
+  // Nothing: it was not verified.
+  std::shared_ptr<const T> find(const Sha256Digest& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key);
+    return found == entries_.end() ? nullptr : found->second;
+  }
 
  private:
   const size_t most_;
@@ -115,6 +118,7 @@ void require_owner_of(const EnvironmentRecord& record, std::string_view owner) {
 
 constexpr size_t most_owners_kept = 64;
 constexpr size_t most_names_kept = 2'000;
+constexpr uint64_t most_roots = 64;  // above the one in force, in one step: as Evidence has it
 
 }  // namespace
 
@@ -122,6 +126,7 @@ struct Verifier::State {
   TrustStore& store;
   const Clock clock;
   const bool remember;
+  const RootSource root_source;  // none: the evidence has the roots
   Verified<Signed<Targets>> targets{most_owners_kept};
   Verified<Signed<Timestamp>> timestamps{most_owners_kept};
   Verified<SignedName> names{most_names_kept};
@@ -165,8 +170,8 @@ struct Verifier::State {
     const std::string& owner = evidence.owner;
     Newest result{.at = clock()};
     const Time at = result.at;
-    if (!evidence.roots.empty()) {
-      Signed<Root> newest = store.update_root(owner, evidence.roots, at, remember);
+    if (const auto above = newer_roots(evidence, known.root); !above.empty()) {
+      Signed<Root> newest = store.update_root(owner, above, at, remember);
       known.seen = seen_after(known.seen, known.root.content, newest.content);
       if (forgets_names(known.root.content, newest.content)) known.name_version = 0;
       known.root = std::move(newest);
@@ -239,6 +244,14 @@ struct Verifier::State {
   }
 
  private:
+  // Most answers come with a timestamp that the root in force has verified before: none stands above it then.
+  std::vector<std::string> newer_roots(const Evidence& evidence, const Signed<Root>& root) {
+    if (!root_source) return evidence.roots;
+    const auto known = timestamps.find(hash_of(bytes_of(sha256(root.message)), evidence.timestamp));
+    if (known && known->content.root_version <= root.content.version) return {};
+    return roots_above(evidence.owner, root.content.version, evidence.timestamp, root_source);
+  }
+
   // The name's file, signed by who may sign it.
   std::shared_ptr<const SignedName> signed_name(const Sha256Digest& by_targets, const Targets& delegations,
                                                 const std::string& text, const std::string& owner,
@@ -306,8 +319,22 @@ std::string Provenance::to_string() const {
                                fmt::join(by, ", "), role, owner));
 }
 
-Verifier::Verifier(TrustStore& store, Clock clock, bool remember)
-    : state_(new State{.store = store, .clock = std::move(clock), .remember = remember}) {}
+std::vector<std::string> roots_above(const std::string& owner, uint64_t root, const std::string& timestamp,
+                                     const RootSource& source) {
+  const uint64_t newest = Signed<Timestamp>::parse(timestamp, "timestamp.json").content.root_version;
+  std::vector<std::string> roots;
+  for (uint64_t version = root + 1; version <= newest && roots.size() < most_roots; ++version) {
+    auto next = source(owner, version);
+    if (!next) break;
+    roots.push_back(std::move(*next));
+  }
+  return roots;
+}
+
+Verifier::Verifier(TrustStore& store, Clock clock, bool remember, RootSource roots)
+    : state_(new State{
+          .store = store, .clock = std::move(clock), .remember = remember, .root_source = std::move(roots)}) {
+}
 Verifier::~Verifier() = default;
 
 VerifiedPackage Verifier::verify_package_file(const Evidence& evidence, std::string_view package) {

@@ -97,6 +97,13 @@ struct VerifiedPackage {
   Provenance of(const PackageRecord& record) const;
 };
 
+// The owner's root.json of that version, as the catalog has it; nothing if it has none.
+using RootSource = std::function<std::optional<std::string>(const std::string& owner, uint64_t version)>;
+// Those above `root`, ascending, up to the one that the timestamp of that text names: at most 64. Nothing is
+// verified. Throws Error(invalid_input) for what is no timestamp.
+std::vector<std::string> roots_above(const std::string& owner, uint64_t root, const std::string& timestamp,
+                                     const RootSource& source);
+
 // What stands above all names of an owner, verified.
 struct VerifiedOwner {
   Root root;  // in force
@@ -112,8 +119,9 @@ class Verifier {
  public:
   using Clock = std::function<Time()>;
   // The store must outlive it. With `remember` false, the versions that were seen and newer roots are not
-  // written down: for commands that only read.
-  explicit Verifier(TrustStore& store, Clock clock = now, bool remember = true);
+  // written down: for commands that only read. With a source of roots, newer ones come from there, and those
+  // of the evidence are not looked at.
+  explicit Verifier(TrustStore& store, Clock clock = now, bool remember = true, RootSource roots = {});
   ~Verifier();
 
   // For whoever signs the next version of a name: its newest file, and of that the version alone, which

@@ -272,6 +272,26 @@ TEST_F(VerifierTest, FollowsTheChainThatTheCatalogSends) {
   EXPECT_EQ(verify(next).version, 1);
 }
 
+TEST_F(VerifierTest, AsksForARootOnlyWhereTheTimestampNamesANewerOne) {
+  std::vector<uint64_t> asked;
+  Verifier asking(
+      store, [this] { return now; }, true,
+      [&](const std::string& of, uint64_t version) -> std::optional<std::string> {
+        EXPECT_EQ(of, "acme");
+        asked.push_back(version);
+        if (version != owner.root.version) return std::nullopt;
+        return owner.root_text();
+      });
+  Evidence given = evidence();
+  given.roots = {"what the evidence says of roots is not looked at"};
+  for (int times = 0; times < 2; ++times) asking.verify_package(given, hello());
+  EXPECT_TRUE(asked.empty());
+  ++owner.root.version;
+  for (int times = 0; times < 2; ++times) asking.verify_package(evidence(), hello());
+  EXPECT_EQ(asked, std::vector<uint64_t>{2});
+  EXPECT_EQ(store.root_version("acme"), 2);
+}
+
 TEST_F(VerifierTest, RecoversFromAVersionThatNobodyReaches) {
   // Who has the online key and a publisher's has shown a file of a version with no next one.
   const MerkleTree tree = owner.tree;

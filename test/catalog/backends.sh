@@ -11,7 +11,8 @@
 #   start_s3_proxy [careless]  test/catalog/s3_proxy.py in front of S3: $S3_PROXY, $backend_dir/proxy.log
 #   sql STATEMENT              asks the database of $BACKEND
 #   lose_file NAME             takes a file of the cache away behind the catalog's back
-#   spooled                    how many uploads are on their way
+#   spooled                    how many uploads are on their way to $catalog, or are left of one that was killed
+#   spooled_in DIR PID         the same of any catalog, by its directory for them
 #
 # PostgreSQL runs as an unprivileged user, with ICU's English order of texts, a password over TCP and none at its socket.
 . "$PROJECT/script/venv.sh"
@@ -89,11 +90,7 @@ start_postgres() {
   "${as_postgres[@]}" "$PG_BIN/postgres" -D "$backend_dir/pg/data" -k "$backend_dir/pg" -h "${PG_LISTEN:-127.0.0.1}" -p "$pg_port" -c hba_file="$backend_dir/hba" \
     -c fsync=off -c max_connections=60 "$@" >>"$backend_dir/pg.log" 2>&1 </dev/null &
   postgres=$!
-  local end=$((SECONDS + 30))
-  until "${as_postgres[@]}" "$PG_BIN/pg_isready" -q -h "$backend_dir/pg" -p "$pg_port"; do
-    [ $SECONDS -lt $end ] && kill -0 $postgres || die "PostgreSQL did not start: $(tail -5 "$backend_dir/pg.log")"
-    sleep 0.1
-  done
+  wait_for_process $postgres 30 "PostgreSQL, whose log is $backend_dir/pg.log" "${as_postgres[@]}" "$PG_BIN/pg_isready" -q -h "$backend_dir/pg" -p "$pg_port"
   [ -n "$(psql_admin -Atc "select 1 from pg_roles where rolname = 'catalog'")" ] && return
   psql_admin -qc "create role catalog login password '$(sed "s/'/''/g" "$backend_dir/password")'"
   empty_postgres
@@ -126,8 +123,7 @@ stop_s3() {
 start_s3_proxy() {
   python3 "$PROJECT/test/catalog/s3_proxy.py" "$s3_port" "$backend_dir/proxy.port" "$backend_dir/proxy.log" "$@" &
   s3_proxy=$!
-  local end=$((SECONDS + 20))
-  until [ -s "$backend_dir/proxy.port" ]; do [ $SECONDS -lt $end ] && kill -0 $s3_proxy || die "the proxy did not start"; sleep 0.05; done
+  wait_for_process $s3_proxy 20 "the proxy of S3" test -s "$backend_dir/proxy.port"
   S3_PROXY=http://127.0.0.1:$(cat "$backend_dir/proxy.port")
 }
 
@@ -137,6 +133,6 @@ sql() {
 lose_file() {
   if [ "$BACKEND" = shared ]; then curl -fs -o /dev/null -X DELETE --aws-sigv4 aws:amz:eu-central-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "$S3_URL/bucket/cache/$1"; else rm "$data/cache/$1"; fi
 }
-spooled() {
-  find "$data/$([ "$BACKEND" = shared ] || echo cache/)uploads" -type f | wc -l
-}
+spooled() { spooled_in "$data/$([ "$BACKEND" = shared ] || echo cache/)uploads" "$catalog"; }
+# Most file systems have files without a name, of which nothing can be left: these are the process's descriptors.
+spooled_in() { { find "$1" -type f && find "/proc/${2:-none}/fd" -lname "$(realpath "$1")/#*" 2>/dev/null || true; } | wc -l; }

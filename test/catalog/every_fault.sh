@@ -5,6 +5,7 @@
 # from which call on, is another one in each run.
 #   FAULT_OFFSET=N               as an earlier run has printed
 #   FLOX_TEST_EXHAUSTIVE=1       every single call in both ways
+#   FAULT_ONLY='failed publish'  that part alone: killed or failed; publish, yank or collect
 # prepare: moto-venv
 # builds: flox flox-catalog
 # ctest: COST 100
@@ -75,10 +76,13 @@ chosen_calls() {
   fi
 }
 
-# at_calls ACTION PREPARE COMMAND CHECK: for each call to try: PREPARE; then COMMAND while the call is killed or fails; CHECK that all
-# is whole; COMMAND again must succeed, and CHECK. Ends with the first one that COMMAND does not reach if all are tried.
+# at_calls ACTION PREPARE COMMAND CHECK DONE: for each call to try: PREPARE; then COMMAND while the call is killed or fails; CHECK that
+# all is whole; COMMAND again must succeed, and CHECK. Ends with the first one that COMMAND does not reach if all are tried. DONE at the
+# end.
 at_calls() {
-  local action=$1 prepare=$2 command=$3 check=$4 nth kind tried=0 missed=0 place
+  local action=$1 prepare=$2 command=$3 check=$4 done=$5 nth kind tried=0 missed=0 place how
+  how=$([ "$action" = 0 ] && echo killed || echo failed)
+  [ "${FAULT_ONLY:-$how $command}" = "$how $command" ] || return 0
   $prepare first
   $command >"$dir/said" 2>&1 || die "$command failed without a fault: $(cat "$dir/said")"
   kinds_of "$prepare" "$command"
@@ -88,12 +92,12 @@ at_calls() {
     place="call $nth of kind $kind"
     $prepare "$nth-$kind"
     set_fault "$nth" "$action" "$kind"
-    if $command >"$dir/said" 2>&1; then local done=1; else local done=0; fi
-    local made
+    local made succeeded=
+    ! $command >"$dir/said" 2>&1 || succeeded=yes
     count_calls
     set_fault 0 0
     if [ "$made" -lt "$nth" ]; then
-      [ $done = 1 ] || die "$command failed without a fault: $(cat "$dir/said")"
+      [ -n "$succeeded" ] || die "$command failed without a fault: $(cat "$dir/said")"
       missed=$((missed + 1))
       ! exhaustive || break
       continue
@@ -104,24 +108,20 @@ at_calls() {
       catalog=
       start_watched
     fi
-    local end=$((SECONDS + 30))
-    until [ "$(ask GET /readyz)" = 200 ]; do [ $SECONDS -lt $end ] || die "$place: it does not recover: $(cat "$dir/answer")"; sleep 0.1; done
+    wait_for_process $catalog 30 "$place: its recovery" is_ready
     $check || die "$place of $command: $(cat "$dir/said"; tail -5 "$dir/log")"
     $command >"$dir/said" 2>&1 || die "$place: $command does not succeed when it is run again: $(cat "$dir/said"; tail -5 "$dir/log")"
     $check || die "$place of $command, run again"
-    # Of an upload whose client has gone it hears in a thread of its own. One that it could not remove goes with its next start.
-    end=$((SECONDS + 5))
-    until [ "$(spooled)" = 0 ] || [ $SECONDS -ge $end ]; do sleep 0.05; done
-    if [ "$action" = 1 ] && [ "$(spooled)" != 0 ]; then
-      stop_catalog
-      start_watched
-    fi
-    [ "$(spooled)" = 0 ] || die "$place: an upload is left"
+    # Of an upload whose client has gone it hears in a thread of its own.
+    wait_until 5 "$place: the end of an upload" nothing_spooled
   done 3<"$dir/chosen"
   [ $((missed * 4)) -le $tried ] || die "$command did not reach $missed calls, and $tried were tried"
-  echo "  $command: $tried of $(wc -l <"$dir/kinds") calls $([ "$action" = 0 ] && echo killed || echo failed), $(sort -u "$dir/kinds" | wc -l) kinds"
+  $done
+  echo "  $command: $tried of $(wc -l <"$dir/kinds") calls $how, $(sort -u "$dir/kinds" | wc -l) kinds"
 }
 
+is_ready() { [ "$(ask GET /readyz)" = 200 ]; }
+nothing_spooled() { [ "$(spooled)" = 0 ]; }
 new_path() {
   number=$((number + 1))
   name=web-$number
@@ -141,8 +141,8 @@ publisher flox trust init acme >"$dir/said" 2>&1
 publisher flox trust publish acme >>"$dir/said" 2>&1
 
 step "publishing"
-at_calls 0 new_path publish published_or_not
-at_calls 1 new_path publish published_or_not
+at_calls 0 new_path publish published_or_not true
+at_calls 1 new_path publish published_or_not true
 
 step "yanking"
 # The version is yanked for that reason, as is signed, or it is not.
@@ -158,10 +158,9 @@ yanked_or_not() {
   said=$(sed -n 's/^  Yanked:   //p' "$dir/shown")
   [ -z "$said" ] || [[ $said == "it breaks at "* ]]
 }
-at_calls 0 change_reason yank yanked_or_not
-contains "$(publisher flox show "$name")" "$reason"
-at_calls 1 change_reason yank yanked_or_not
-contains "$(publisher flox show "$name")" "$reason"
+has_reason() { contains "$(publisher flox show "$name")" "$reason"; }
+at_calls 0 change_reason yank yanked_or_not has_reason
+at_calls 1 change_reason yank yanked_or_not has_reason
 
 step "collecting garbage"
 # Of what is recorded all is there at every moment, and so is of each narinfo its NAR. What is not needed goes, with the run after
@@ -190,10 +189,8 @@ still_whole() {
   [ "$(ask GET "/cache/${new:11:32}.narinfo")" != 200 ] || [ "$(ask HEAD "/cache/$(sed -n 's/^URL: //p' "$dir/answer")" -I)" = 200 ]
 }
 gone() { [ "$(ask GET "/cache/${new:11:32}.narinfo")" = 404 ] || die "what nothing needs is still there"; }
-at_calls 0 garbage collect still_whole
-gone
-at_calls 1 garbage collect still_whole
-gone
+at_calls 0 garbage collect still_whole gone
+at_calls 1 garbage collect still_whole gone
 
 step "what was collected half is published again at once"
 garbage

@@ -128,6 +128,7 @@ WRAP(int, flock, (int fd, int operation), (fd, operation), fails_on(fd, EIO))
 WRAP(int, rename, (const char* from, const char* to), (from, to), fails(EIO))
 WRAP(int, renameat, (int a, const char* from, int b, const char* to), (a, from, b, to), fails(EIO))
 WRAP(int, renameat2, (int a, const char* from, int b, const char* to, unsigned flags), (a, from, b, to, flags), fails(EIO))
+WRAP(int, linkat, (int a, const char* from, int b, const char* to, int flags), (a, from, b, to, flags), fails(EIO))
 WRAP(int, unlink, (const char* path), (path), fails(EIO))
 WRAP(int, unlinkat, (int fd, const char* path, int flags), (fd, path, flags), fails(EIO))
 

@@ -8,8 +8,7 @@ each_backend "$@"
 keys=(--trusted-key "$(make_key key-1)")
 ready() { [ "$(ask GET /readyz)" = 200 ]; }
 await_ready() {
-  local end=$((SECONDS + 30))
-  until ready; do [ $SECONDS -lt $end ] || die "it does not recover: $(cat "$dir/answer"; tail -3 "$dir/log")"; sleep 0.1; done
+  wait_until 30 "its recovery" ready
 }
 # comes_again STATUS CURL…: the request is refused with that status and a time.
 comes_again() {
@@ -104,9 +103,9 @@ publish_all() {
 }
 publish_all <"$dir/versions" &
 publisher=$!
+has_published() { [ "$(sql "select count(*) from builds where version like '2.%'")" -ge "$1" ]; }
 for restart in 1 2; do
-  end=$((SECONDS + 30))
-  until [ "$(sql "select count(*) from builds where version like '2.%'")" -ge $((restart * 10)) ]; do [ $SECONDS -lt $end ] || die "the publisher does not get on"; done
+  wait_until 30 "the publisher to get on" has_published $((restart * 10))
   stop_postgres $([ $restart = 1 ] && echo INT || echo QUIT)
   start_postgres
 done
@@ -154,8 +153,8 @@ equal "$(spooled)" 0
 
 step "an empty bucket comes back: what is missing is said to be missing, and can be published again"
 start_s3
-end=$((SECONDS + 20))
-until [ "$(ask GET "/cache/$digest.narinfo")" = 404 ]; do [ $SECONDS -lt $end ] || die "it does not recover: $(cat "$dir/answer")"; sleep 0.1; done
+is_missing() { [ "$(ask GET "/cache/$digest.narinfo")" = 404 ]; }
+wait_until 20 "its recovery" is_missing
 equal "$(put "$nar" "$dir/nar")" 201
 equal "$(put "$digest.narinfo" "$dir/narinfo")" 201
 equal "$(record web "$(build 3.0)")" 201

@@ -94,8 +94,8 @@ step "an upload that a crash cut off leaves nothing; what was published stays"
 unknown=$(printf '0%.0s' {1..52})
 curl -s -o /dev/null --limit-rate 1M -H "Authorization: Bearer $token" -H Expect: -T "$dir/big" "$url/cache/nar/$unknown.nar" &
 uploader=$!
-end=$((SECONDS + 10))
-until [ "$(spooled)" = 1 ]; do [ $SECONDS -lt $end ] || die "the upload did not begin"; sleep 0.05; done
+is_uploading() { [ "$(spooled)" = 1 ]; }
+wait_for_process $catalog 10 "the upload to begin" is_uploading
 stop_catalog KILL
 wait $uploader || true
 start_catalog "${keys[@]}"

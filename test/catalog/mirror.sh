@@ -24,8 +24,7 @@ start_mirror() {  # DATA [OPTION…]
   rm -f "$dir/port-2"
   flox-catalog --listen 127.0.0.1:0 --data "$1" "${@:2}" "${keys[@]}" --token-file "$dir/token" --port-file "$dir/port-2" 2>>"$dir/log-2" &
   second=$!
-  local end=$((SECONDS + 20))
-  until [ -s "$dir/port-2" ]; do [ $SECONDS -lt $end ] && kill -0 $second || die "the mirror did not start: $(cat "$dir/log-2")"; sleep 0.05; done
+  wait_for_process $second 20 "the start of the mirror, whose log is $dir/log-2" test -s "$dir/port-2"
   mirror=http://127.0.0.1:$(cat "$dir/port-2")
 }
 at() { local url=$1; shift; "$@"; }  # URL COMMAND…

@@ -42,8 +42,7 @@ start_catalog --trusted-key "$key" --oidc-rules "$dir/rules.toml"
 catalog_url=$url
 "$venv/bin/python" "$PROJECT/test/catalog/openapi/proxy.py" "$document" "$catalog_url" "$dir/proxy.port" "$dir/report" 2>"$dir/proxy.log" &
 proxy=$!
-end=$((SECONDS + 20))
-until [ -s "$dir/proxy.port" ]; do [ $SECONDS -lt $end ] && kill -0 $proxy || die "the proxy did not start: $(cat "$dir/proxy.log")"; sleep 0.05; done
+wait_for_process $proxy 20 "the proxy, whose log is $dir/proxy.log" test -s "$dir/proxy.port"
 url=http://127.0.0.1:$(cat "$dir/proxy.port")
 export HOME=$dir FLOX_CATALOG_URL=$url FLOX_CATALOG_TOKEN_FILE=$dir/token FLOX_TRUST_DIR=$dir/trust FLOX_TRUST_STATE_DIR=$dir/state
 # call STATUS METHOD PATH [CURL…]: with the operator's token.

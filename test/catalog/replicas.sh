@@ -22,8 +22,7 @@ replica=()
 stop_replicas() { for one in "${replica[@]}"; do kill "$one" 2>/dev/null && wait "$one" || true; done; }
 trap 'stop_replicas; stop_backend; rm -rf "$dir"' EXIT
 await() {
-  local end=$((SECONDS + 30))
-  until [ -s "$dir/port-$1" ]; do [ $SECONDS -lt $end ] && kill -0 "${replica[$1]}" || die "catalog $1 did not start: $(cat "$dir/log-$1")"; sleep 0.05; done
+  wait_for_process "${replica[$1]}" 30 "the start of catalog $1, whose log is $dir/log-$1" test -s "$dir/port-$1"
 }
 here() { url=http://127.0.0.1:$(cat "$dir/port-1"); }
 there() { url=http://127.0.0.1:$(cat "$dir/port-2"); }
@@ -147,8 +146,8 @@ head -c 20M /dev/urandom >"$dir/big"
 big=nar/$(base32_hash "$dir/big").nar
 curl -s -o /dev/null --limit-rate 2M -H "Authorization: Bearer $token" -H Expect: -T "$dir/big" "$url/cache/$big" &
 uploader=$!
-end=$((SECONDS + 20))
-until [ "$(find "$dir/data-1/uploads" -type f -size +100k | wc -l)" = 1 ]; do [ $SECONDS -lt $end ] || die "the upload did not begin"; sleep 0.05; done
+is_uploading() { [ "$(spooled_in "$dir/data-1/uploads" "${replica[1]}")" = 1 ]; }
+wait_for_process "${replica[1]}" 20 "the upload to begin" is_uploading
 kill -KILL "${replica[1]}"
 wait "${replica[1]}" $uploader || true
 there
@@ -157,7 +156,7 @@ equal "$(put "$big" "$dir/big")" 201
 curl -fsL "$url/cache/$big" | cmp - "$dir/big"
 start_replica 1
 await 1
-equal "$(find "$dir/data-1/uploads" -type f | wc -l)" 0
+equal "$(spooled_in "$dir/data-1/uploads" "${replica[1]}")" 0
 
 step "what cannot be shared is refused"
 refused "'sometimes' is not known" flox-catalog --listen 127.0.0.1:0 --data "$dir/data-3" --presign sometimes

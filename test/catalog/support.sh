@@ -15,7 +15,7 @@
 #   metric NAME                a value of /metrics
 . "$PROJECT/test/catalog/backends.sh"
 . "$PROJECT/test/metrics.sh"
-dir=$(mktemp -d)
+dir=$(mktemp -d -p "$(memory_place)")  # databases: PostgreSQL copies one for each
 data=$dir/data
 catalog=
 token=sesame
@@ -35,8 +35,7 @@ start_catalog() {
   rm -f "$dir/port"
   flox-catalog --listen "127.0.0.1:${catalog_port:-0}" --data "$data" "${CATALOG_OPTIONS[@]}" --token-file "$dir/token" --port-file "$dir/port" "$@" 2>>"$dir/log" &
   catalog=$!
-  local end=$((SECONDS + 20))
-  until [ -s "$dir/port" ]; do [ $SECONDS -lt $end ] && kill -0 $catalog || die "flox-catalog did not start: $(cat "$dir/log")"; sleep 0.05; done
+  wait_for_process $catalog 20 "the start of flox-catalog" test -s "$dir/port"
   url=http://127.0.0.1:$(cat "$dir/port")
 }
 ask() {

@@ -114,8 +114,7 @@ PY
 python3 "$dir/proxy.py" "$url" "$dir/proxy.port" "$dir" &
 proxy=$!
 trap 'kill $proxy; stop_catalog; stop_backend; rm -rf "$dir"' EXIT
-end=$((SECONDS + 20))
-until [ -s "$dir/proxy.port" ]; do [ $SECONDS -lt $end ] || die "the proxy did not start"; sleep 0.05; done
+wait_for_process $proxy 20 "the proxy" test -s "$dir/proxy.port"
 catalog_url=http://127.0.0.1:$(cat "$dir/proxy.port")
 equal "$(publisher flox show web --json | jq -r '[.[].yanked] | @json')" '["so does this","it loses messages",null]'
 # The answer of before, with what was signed then: this machine has seen newer.

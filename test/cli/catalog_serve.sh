@@ -7,15 +7,13 @@ export XDG_DATA_HOME=$WORK/data XDG_CONFIG_HOME=$WORK/config
 own=$XDG_DATA_HOME/flox/catalog
 config=$XDG_CONFIG_HOME/flox/config.toml
 
+show_trouble() { tail -n 5 "$WORK/log" >&2; }
 # serve OPTION…: the catalog's URL goes to $url once all is ready, the command's process to $serving.
 serve() {
   : >"$WORK/url"
   flox catalog serve --port 0 "$@" >"$WORK/url" 2>"$WORK/log" </dev/null &
   serving=$!
-  until [ -s "$WORK/url" ]; do
-    kill -0 $serving 2>/dev/null || die "flox catalog serve has ended: $(cat "$WORK/log")"
-    sleep 0.05
-  done
+  wait_for_process $serving 60 "the catalog's start" test -s "$WORK/url"
   url=$(cat "$WORK/url")
 }
 stop() {
@@ -61,7 +59,7 @@ grep -q "has stopped" "$WORK/log"
 : >"$WORK/url"
 flox catalog serve --no-write-config >"$WORK/url" 2>"$WORK/log" </dev/null &
 serving=$!
-until [ -s "$WORK/url" ]; do kill -0 $serving || die "$(cat "$WORK/log")"; sleep 0.05; done
+wait_for_process $serving 60 "the catalog's start" test -s "$WORK/url"
 equal "$(cat "$WORK/url")" "$before"
 equal "$(cat "$own/key.pub")" "$key"
 equal "$(flox search tool --json | jq -r '.[0].name')" tool
@@ -86,10 +84,7 @@ while True:
 PY
   setpriv --reuid 65534 --regid 65534 --clear-groups /usr/bin/python3 - "${before##*:}" <"$WORK/stranger.py" >"$WORK/stranger" 2>&1 &
   stranger=$!
-  until grep -q listening "$WORK/stranger"; do
-    kill -0 $stranger || die "$(cat "$WORK/stranger")"
-    sleep 0.05
-  done
+  wait_for_process $stranger 60 "the stranger to listen" grep -q listening "$WORK/stranger"
   for command in "flox publish --store-path $path --name tool --version 1.5" "flox search tool" "flox auth status" "flox install -d $WORK/web tool@1.0"; do
     ends 1 $command
     says "is of user 65534, not yours: nothing was sent"
@@ -103,10 +98,7 @@ PY
   : >"$WORK/url"
   flox catalog serve --no-write-config >"$WORK/url" 2>"$WORK/log" </dev/null &
   serving=$!
-  until [ -s "$WORK/url" ]; do
-    kill -0 $serving || die "$(cat "$WORK/log")"
-    sleep 0.05
-  done
+  wait_for_process $serving 60 "the catalog's start" test -s "$WORK/url"
   ends 0 flox search tool
   stop TERM
 fi

@@ -140,7 +140,7 @@ done
 step "[profile]: common first, then the shell's own, in that shell and not for a command"
 manifest <<'TOML'
 [profile]
-common = "echo common"
+common = "false; echo common; false"
 bash = "echo for bash; false"
 zsh = "echo for zsh; false"
 fish = "echo for fish; false"

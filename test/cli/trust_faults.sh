@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# flox trust, ended at every point: each system call that changes or brings something to the disk fails once, and kills once. What is
-# there then is what was there before or what was to be there, whole; nothing waits; and the same command ends it.
+# flox trust, ended at every point: each system call that changes or brings something to the disk fails or kills, which of the two
+# is another one in each run. What is there then is what was there before or what was to be there, whole; nothing waits; and the same
+# command ends it.
+#   FAULT_OFFSET=0|1         as an earlier run has printed
+#   FLOX_TEST_EXHAUSTIVE=1   each fails, and each kills
 # builds: flox
 . "$(dirname "$0")/support.sh"
 command -v strace >/dev/null || { echo "strace is not installed"; exit 77; }
@@ -18,6 +21,9 @@ restore() { rm -rf "$WORK/now"; cp -a "$WORK/before" "$WORK/now"; }
 # Every key that a role of the owner's own names is one that can sign: else the owner could never change anything again.
 complete() { flox trust renew acme >"$WORK/said" 2>&1 && ! grep -q lacks "$WORK/said" || die "$1: the owner cannot go on: $(cat "$WORK/said")"; }
 runs=0
+faults=(error=EIO signal=KILL)
+FAULT_OFFSET=${FAULT_OFFSET:-$((RANDOM % 2))}
+exhaustive || step "FAULT_OFFSET=$FAULT_OFFSET"
 # at_every_point NAME ALREADY COMMAND…: ALREADY is what the command may say if it had been done before it was ended.
 at_every_point() {
   local name=$1 already=$2 call count n fault before after now
@@ -30,7 +36,8 @@ at_every_point() {
   for call in ${calls//,/ }; do
     count=$(grep -cE "^[0-9]+ +$call\(" "$WORK/trace" || true)
     for ((n = 1; n <= count; n++)); do
-      for fault in error=EIO signal=KILL; do
+      for fault in "${faults[@]}"; do
+        exhaustive || [ "$fault" = "${faults[(n + FAULT_OFFSET) % 2]}" ] || continue
         restore
         # In a shell of its own, which says that it was killed.
         sh -c '"$@"; exit 0' - strace -f -qq -o "$WORK/injected" -e trace=$call -e inject=$call:$fault:when=$n "$flox" "$@" >/dev/null 2>"$WORK/said" || true
@@ -80,4 +87,4 @@ mkdir "$WORK/before"
 complete() { equal "$(state | jq '.[0]')" true; }
 at_every_point accept "nothing" trust accept acme "$roots/1.root.json" --packages 'acme-*'
 echo "$runs runs were ended"
-[ $runs -gt 200 ] || die "only $runs points were tried"
+[ $runs -gt 100 ] || die "only $runs points were tried"

@@ -2,7 +2,7 @@
 # The chart flox-catalog with SQLite on one node: values that do not fit are refused, the API server takes every object, the catalog
 # runs without an image and without rights, its secrets are files that only it can read, and a deleted pod comes back with its data.
 # prepare: kubernetes
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 . "$(dirname "$0")/catalog_support.sh"
 need_kubernetes

@@ -2,8 +2,7 @@
 # The chart flox-catalog with PostgreSQL and S3, two pods on two nodes: under load, with a publisher at work, all pods are replaced and a
 # node is drained, and no request fails. The disruption budget keeps one pod; when PostgreSQL is away the pods say so.
 # prepare: kubernetes moto-venv
-# ctest: COST 180
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 . "$(dirname "$0")/catalog_support.sh"
 . "$PROJECT/test/catalog/backends.sh"

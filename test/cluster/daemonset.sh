@@ -2,8 +2,7 @@
 # The chart: a DaemonSet sets a labelled node up from one image that is all it needs, runs floxd there, and another takes
 # it back; the node's files are then as they were. deploy/node has the same without Helm.
 # prepare: kubernetes
-# ctest: COST 120
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 export FLOX_ALLOW_UNSIGNED=false  # doctor finds nothing to warn of
 need_kubernetes

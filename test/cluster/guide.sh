@@ -2,8 +2,7 @@
 # The guide on a real cluster of three nodes that flox node install has set up: its files, as they stand there and in its
 # order, reach the state that it shows; tickets flow; it scales, rolls back, and its Job runs. Nothing is pulled.
 # prepare: kubernetes moto-venv prometheus
-# ctest: COST 260
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 [ -n "${FLOX_WORLD_ENTERED:-}" ] || "$PROJECT/script/moto-venv" >/dev/null || { echo "moto's server cannot be installed from PyPI"; exit 77; }

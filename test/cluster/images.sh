@@ -3,7 +3,7 @@
 # and ephemeral containers; rolls out and back by the image; shows what is wrong as the pull's error; brings a pod's
 # imagePullSecrets; and another namespace does not get what they opened.
 # prepare: kubernetes
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

@@ -2,8 +2,7 @@
 # kubectl flox on a real cluster whose node the DaemonSet has set up: why a pod does not start, what it runs, how the nodes are; a
 # tenant sees his own namespace; what cannot be looked at is not called well.
 # prepare: kubernetes
-# ctest: COST 150
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 export FLOX_ALLOW_UNSIGNED=false  # doctor finds nothing to warn of
 need_kubernetes

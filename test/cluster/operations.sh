@@ -3,8 +3,7 @@
 # kubelet, containerd and floxd and a cut network leave running pods alone; the figures that an autoscaler lives on are
 # those of the cgroups.
 # prepare: kubernetes
-# ctest: COST 190
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

@@ -2,7 +2,7 @@
 # The node's policy in a real cluster: the API server reads what `flox policy admission` prints and refuses what the node
 # would refuse; a pod that floxd denies says rule, file and line in its event; a service account is known by its token.
 # prepare: kubernetes
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

@@ -3,7 +3,7 @@
 # and commands as they are there. Redis is imported from Debian; the web server, which is not to be had here, is a small
 # one of the same name. The services find each other by name.
 # prepare: kubernetes
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

@@ -2,8 +2,7 @@
 # What Kubernetes does with pods, for three kinds of them side by side: an ordinary image under runc (the reference), the
 # same image under flox, and an imageless pod. What each prints of itself must be the same.
 # prepare: kubernetes
-# ctest: COST 180
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tutorial's page about a cluster, as a reader would follow it: each command runs, and prints what the page says.
 # prepare: kubernetes
-# ctest: PROCESSORS 2
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/../lib.sh"
 . "$PROJECT/script/cluster-world.sh"
 need_kubernetes

@@ -54,8 +54,7 @@ through() {  # MOST: a catalog that takes at most so many questions at once
   rm -f "$dir/proxy.port" "$dir/questions"
   python3 "$dir/proxy.py" "$catalog_url" "$dir" "$1" 2>"$dir/proxy.log" &
   proxy=$!
-  local end=$((SECONDS + 20 * PATIENCE))
-  until [ -s "$dir/proxy.port" ]; do [ $SECONDS -lt $end ] && kill -0 $proxy || die "the proxy did not start: $(cat "$dir/proxy.log")"; sleep 0.05; done
+  wait_for_process $proxy 20 "the proxy, whose log is $dir/proxy.log" test -s "$dir/proxy.port"
   url=http://127.0.0.1:$(cat "$dir/proxy.port")
 }
 project=$dir/project

@@ -3,7 +3,7 @@
 # builds: fuzz_replay
 . "$(dirname "$0")/../lib.sh"
 # Files of the targets are many and short-lived: in memory they cost a tenth of the time.
-scratch=$(mktemp -d -p "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)" flox-fuzz-XXXXXX)
+scratch=$(mktemp -d -p "$(memory_place)" flox-fuzz-XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 export TMPDIR=$scratch
 mkdir -p "$BUILD_DIR/fuzz/finding"

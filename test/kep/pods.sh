@@ -4,8 +4,7 @@
 # if this machine has v1; script/conformance cgroup2 runs them in a virtual machine.
 #   test/kep/pods.sh [CASE…]   only these
 # prepare: kubernetes containerd2 runc
-# ctest: PROCESSORS 2
-# ctest: COST 200
+# ctest: RESOURCE_LOCK cluster
 . "$(dirname "$0")/support.sh"
 need_featured_kubernetes
 enter_world "$@"

@@ -74,6 +74,28 @@ has_all 3 a
 equal "$(sources 3)" "0 24"
 start_cache
 
+step "what nobody has said to be public is told to nobody; once a cache has shown it to a pod without a token, it is"
+known=$WORLD/nodes/1/var/lib/flox/public-paths.sqlite
+equal "$(sqlite3 "$known" "select count(*) from PublicPaths")" 24
+stop_server floxd1
+rm "$known"*
+touch "$WORLD/nodes/1/var/lib/flox/private-paths"  # as an older floxd leaves it
+stop_server cache
+PEERS='' start_peer_node 1
+wait_until 30 "node 1" node_is_ready 1
+contains "$(cat "$WORLD/logs/floxd1.log")" "private-paths is replaced by a list of public paths"
+PEERS=$(peer_of 1) fresh 3
+contains "$(want 3 unknown)" "cache of the peers: does not have it"
+start_cache
+contains "$(want 1 asks-later)" "ok store_directory"
+all_known() { [ "$(sqlite3 "$known" "select count(*) from PublicPaths")" = 24 ]; }
+wait_until 30 "node 1 to find out what is public" all_known
+equal "$(upstream_nars)" 0
+stop_server cache
+has_all 3 public
+equal "$(sources 3)" "0 24"
+start_cache
+
 step "who does not have the key is told nothing, neither what is there nor what is not"
 path=$(basename "$CLOSURE")
 count=0
@@ -221,6 +243,18 @@ kill -KILL "$(cat "$WORLD/floxd1.pid")"
 wait $asking
 contains "$(cat "$WORLD/dying")" "ok store_directory"
 has_all 4 after
+
+step "a node that sends slowly stops at once"
+stop_server floxd1
+FLOX_PEER_RATE=100 PEERS='' start_peer_node 1
+wait_until 30 "node 1" node_is_ready 1
+PEERS=$(peer_of 1) fresh 4
+want 4 slowly >"$WORLD/slowly" &
+asking=$!
+wait_until 30 "the peer to send" sends
+stop_server floxd1
+wait $asking
+contains "$(cat "$WORLD/slowly")" "ok store_directory"
 
 step "a peer address that is taken keeps no node from starting, and is taken when it is free"
 stop_server floxd1

@@ -8,7 +8,8 @@ enter_world "$@"
 make_cache 20000 6
 start_cache
 OTHER=$("$BUILD_DIR/bench/make_closure" "$WORLD/publisher" bytes 2 30000 | tail -1)
-flox --root "$WORLD/publisher" store copy --key "$WORLD/publisher.key" --to "file://$WORLD/cache" "$OTHER" >>"$WORLD/logs/push.log" 2>&1
+THIRD=$("$BUILD_DIR/bench/make_closure" "$WORLD/publisher" bytes 2 40000 | tail -1)
+flox --root "$WORLD/publisher" store copy --key "$WORLD/publisher.key" --to "file://$WORLD/cache" "$OTHER" "$THIRD" >>"$WORLD/logs/push.log" 2>&1
 
 step "a writer, and two readers of its store, whose mounts nobody can write to"
 start_writer
@@ -50,6 +51,35 @@ mount --bind "$WORLD/elsewhere/nix/store" "$WORLD/nodes/3/nix/store"
 contains "$(want 3 c "$OTHER")" "it is not the store of"
 umount "$WORLD/nodes/3/nix/store"
 contains "$(want 3 d "$OTHER")" "ok store_directory"
+
+step "readers with keys of their own: one is shut out while the others and the writer go on, and gets another key"
+new_key() { (umask 077; openssl rand -hex 32 >"$WORLD/$1.key"); }
+for name in own-2 own-3 other-2; do new_key $name; done
+writer_keys() { (umask 077; printf '%s\n' "$@" >"$WORLD/writer.key"); }
+writer_keys "reader-2 $(cat "$WORLD/own-2.key")" "reader-3 $(cat "$WORLD/own-3.key")"
+for n in 1 2 3; do stop_server floxd$n; done
+PEER_KEY=$WORLD/writer.key start_writer
+for n in 2 3; do PEER_KEY=$WORLD/own-$n.key start_reader $n; done
+contains "$(want 2 own "$OTHER")" "ok store_directory"
+read_again() {  # N
+  before=$(grep -c "keys of all nodes" "$WORLD/logs/floxd$1.log" || true)
+  kill -HUP "$(cat "$WORLD/floxd$1.pid")"
+  has_read() { [ "$(grep -c "keys of all nodes" "$WORLD/logs/floxd$1.log")" -gt "$before" ]; }
+  wait_until 30 "floxd $1 to read its keys" has_read "$1"
+}
+writer_keys "reader-3 $(cat "$WORLD/own-3.key")"
+read_again 1
+contains "$(want 2 shut-out "$THIRD")" "refuses this node"
+contains "$(want 2 restart "$OTHER")" "ok store_directory"
+contains "$(want 3 goes-on "$THIRD")" "ok store_directory"
+writer_keys "reader-2 $(cat "$WORLD/other-2.key")" "reader-3 $(cat "$WORLD/own-3.key")"
+read_again 1
+cp "$WORLD/other-2.key" "$WORLD/own-2.key"
+read_again 2
+contains "$(want 2 let-in "$THIRD")" "ok store_directory"
+for n in 1 2; do stop_server floxd$n; done
+start_writer
+start_reader 2
 
 step "a reader without the peers' key, and one of a name that is taken, do not start"
 stop_server floxd3

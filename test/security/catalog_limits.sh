@@ -42,8 +42,7 @@ with_held() {  # KIND…
   hold "$@" <"$dir/let-go" >"$dir/held" &
   holder=$!
   exec 9>"$dir/let-go"
-  local end=$((SECONDS + 120 * PATIENCE))
-  until [ -s "$dir/held" ]; do [ $SECONDS -lt $end ] && kill -0 $holder || die "the connections could not be made"; sleep 0.1; done
+  wait_for_process $holder 120 "the connections" test -s "$dir/held"
 }
 healthy() {  # WHEN
   local answer
@@ -99,8 +98,7 @@ stop_catalog
 rm -f "$dir/port"
 (ulimit -n 64; exec flox-catalog --listen 127.0.0.1:0 --data "$dir/data" --port-file "$dir/port" 2>>"$dir/log") &
 catalog=$!
-end=$((SECONDS + 20 * PATIENCE))
-until [ -s "$dir/port" ]; do [ $SECONDS -lt $end ] || die "flox-catalog did not start"; sleep 0.05; done
+wait_for_process $catalog 20 "the start of flox-catalog" test -s "$dir/port"
 url=http://127.0.0.1:$(cat "$dir/port")
 with_held silent head
 healthy "$many connections, 64 files"
@@ -151,14 +149,14 @@ equal "$(put "nar/$(base32_hash "$dir/first").nar" "$dir/first")" 201
 head -c 900K /dev/urandom >"$dir/second"
 equal "$(put "nar/$(base32_hash "$dir/second").nar" "$dir/second")" 507
 contains "$(answer .detail)" "has no space left"
-end=$((SECONDS + 20 * PATIENCE))
-until [ -z "$(find "$dir/data/cache/uploads" -type f)" ]; do [ $SECONDS -lt $end ] || die "an upload was left"; sleep 0.1; done
+none_is_left() { [ "$(spooled)" = 0 ]; }
+wait_until 20 "the end of the uploads" none_is_left
 step "a NAR that nobody published is removed in time"
 # As if it had been uploaded three hours ago, by the file and by the record that catalogs with the same cache share.
 touch -d '-3 hours' "$dir/data/cache/nar/"*
 sqlite3 "$dir/data/catalog.sqlite" 'update nars set used_at = used_at - 3 * 3600'
 stop_catalog
 start_catalog --orphan-age 2
-end=$((SECONDS + 20 * PATIENCE))
-until [ -z "$(find "$dir/data/cache/nar" -type f)" ]; do [ $SECONDS -lt $end ] || die "the orphan stays"; sleep 0.1; done
+orphan_is_gone() { [ -z "$(find "$dir/data/cache/nar" -type f)" ]; }
+wait_until 20 "the end of the orphan" orphan_is_gone
 contains "$(cat "$dir/log")" "that no narinfo names"

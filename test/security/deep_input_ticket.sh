@@ -2,8 +2,10 @@
 # Texts of customers that are nested a million levels deep, endless, or not text at all: the ticket-processor lives, the
 # good tickets of the same poll are enriched, the bad ones are set aside with the reason; with the local backend and with
 # SQS, S3 and DynamoDB (moto). Services, hubs and models that answer so are an error of one line.
+. "$(dirname "$0")/../../script/lib.sh"
 # Hundreds of objects, each of which is waited for on the disk, are not what is tested here: in memory they cost nothing.
-[ ! -w /dev/shm ] || export TMPDIR=/dev/shm
+TMPDIR=$(memory_place)
+export TMPDIR
 . "$(dirname "$0")/../ticket/aws.sh"
 command -v sqlite3 >/dev/null || { echo "needs sqlite3"; exit 77; }
 export MAX_RECEIVES=1 RETRY_DELAY_SECONDS=0 SQS_POLL_INTERVAL=0

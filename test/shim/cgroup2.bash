@@ -13,8 +13,9 @@ if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
   FLOX_TEST_IN_MACHINE=1 FLOX_TEST_PATIENCE=40 exec "$PROJECT/script/vm" --limit "$(exhaustive && echo 3600 || echo 850)" "$(realpath "$0")"
 fi
 
-# Where cgroups matter; or all that a container's life consists of.
-tests=(pause trouble metrics)
+# Where cgroups matter, with the second runtime only what is read from them; or all that a container's life consists of.
+tests=(metrics)
+if [ "$1" = crun ] || exhaustive; then tests=(pause trouble metrics); fi
 if exhaustive; then tests=(lifecycle exec "${tests[@]}" events); fi
 for name in "${tests[@]}"; do
   step "$name.sh with $FLOX_TEST_OCI_RUNTIME"

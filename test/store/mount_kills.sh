@@ -2,7 +2,6 @@
 # The server of a mount is killed over and over while readers compare every byte: they wait and never see what is wrong. The
 # keeper is killed: they get an error and do not wait. The disk is full: the reader gets an error, and none when there is room.
 #   KILLS=60 READERS=30   how often, and how many read meanwhile
-# ctest: PROCESSORS 2
 # ctest: COST 150
 . "$(dirname "$0")/support.sh"
 [ "$(id -u)" = 0 ] || { echo "needs root: mounts"; exit 77; }

@@ -14,6 +14,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/os/opened_file.h"
 
 namespace flox {
 namespace {
@@ -25,17 +26,9 @@ std::string name_beside(const std::string& name, int attempt) {
   return fmt::format("{}.{:08x}.new", beginning, random());
 }
 
-bool is_same_file(const Fd& fd, const Directory& directory, const std::string& name) {
-  struct stat opened {
-  }, named{};
-  return ::fstat(fd.get(), &opened) == 0 &&
-         ::fstatat(directory.fd(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
-}
-
-bool is_own_file(const Fd& fd) {
+bool is_regular(const Fd& fd) {
   struct stat opened {};
-  return ::fstat(fd.get(), &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_uid == ::geteuid();
+  return ::fstat(fd.get(), &opened) == 0 && S_ISREG(opened.st_mode);
 }
 
 // One that nobody has locked was left. Whoever removes one has the lock, so it is not another's by then. In a
@@ -43,7 +36,8 @@ bool is_own_file(const Fd& fd) {
 void remove_left(const Directory& directory, const std::string& name) {
   if (!tells_all_locks(directory.fd())) return;
   const Fd fd(::openat(directory.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (fd && is_own_file(fd) && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 && is_same_file(fd, directory, name))
+  if (fd && is_regular(fd) && is_own(fd) && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 &&
+      has_name(fd, directory.fd(), name.c_str()))
     ::unlinkat(directory.fd(), name.c_str(), 0);
 }
 
@@ -82,7 +76,7 @@ std::pair<Fd, std::string> make_file_beside(const Directory& directory, const st
     if (!fd && errno == EEXIST) return false;
     if (!fd) fail_errno(errno, "making {} in {}", offered, directory.name());
     ::flock(fd.get(), LOCK_EX);
-    return is_same_file(fd, directory, offered);  // else somebody has taken it for one that was left
+    return has_name(fd, directory.fd(), offered.c_str());  // else somebody has taken it for one that was left
   });
   return {std::move(fd), std::move(beside)};
 }

@@ -16,6 +16,7 @@
 #include "base/os/beside.h"
 #include "base/os/directory.h"
 #include "base/os/kept_directory.h"
+#include "base/os/opened_file.h"
 
 namespace flox {
 
@@ -119,18 +120,6 @@ bool is_held(const Fd& fd) {
   return ::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-bool is_own(const Fd& fd) {
-  struct stat status {};
-  return ::fstat(fd.get(), &status) == 0 && status.st_uid == ::geteuid();
-}
-
-bool has_name(const Fd& fd, const fs::path& path) {
-  struct stat opened {
-  }, now{};
-  return ::fstat(fd.get(), &opened) == 0 && ::lstat(path.c_str(), &now) == 0 && opened.st_dev == now.st_dev &&
-         opened.st_ino == now.st_ino;
-}
-
 // Whether to look for some that were left: whoever makes thousands in a large directory would list it each
 // time. It is the 1st, 2nd, 4th, 8th … time then.
 bool is_time_to_look(const std::string& beginning) {
@@ -150,7 +139,7 @@ void remove_left(const fs::path& base, const std::string& beginning) {
     if (!name.starts_with(beginning) || name.size() != beginning.size() + random_characters) continue;
     const Fd lock = open_directory(entry->path());
     if (!lock || !is_own(lock) || !lock_directory(lock, LOCK_EX | LOCK_NB) || is_held(lock) ||
-        !has_name(lock, entry->path()))
+        !has_name(lock, AT_FDCWD, entry->path().c_str()))
       continue;
     try {
       remove_tree(entry->path());
@@ -177,7 +166,7 @@ TempDir::TempDir(std::string_view prefix, const fs::path& parent) {
       hold_directory(lock);
       lock_directory(lock, LOCK_UN);
     }
-    if (!lock || !has_name(lock, made)) {
+    if (!lock || !has_name(lock, AT_FDCWD, made.c_str())) {
       ::rmdir(made.c_str());
       continue;
     }

@@ -256,7 +256,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
       const StageTimer timer(metrics_, Stage::realise);
       return store::realise(store, paths, options);
     }();
-    peers_.note(result);
+    peers_.note(result, !terms.token.empty());
     if (result.paths_fetched > 0) return_freed_memory();
     if (terms.check_closure) terms.check_closure(store, result.closure);
     nix::StorePath profile = [&] {

@@ -370,7 +370,7 @@ std::unique_ptr<StoreReader> reader_of(const Config& config, const fs::path& sta
       store,
       WriterClient::Options{.writer = config.store_writer,
                             .resolver = config.peer_resolver,
-                            .key = peers.key(),
+                            .key = [&peers] { return peers.key(); },
                             .node = config.store_reader_name.empty() ? host_name() : config.store_reader_name,
                             .instance = {}},
       StoreReader::Options{.state = state,
@@ -503,6 +503,7 @@ void serve(const Options& options) {
     if (error) return;
     policy.look_again(true);
     read_list_again(prefetches);
+    peers.read_keys_again();
     hangups.async_wait(reload);
   };
   hangups.async_wait(reload);
@@ -524,8 +525,8 @@ int run(int argc, char** argv) {
       "floxd"};
   app.footer(
       "Example:\n  floxd --catalog-url http://catalog:8590 --trusted-key 'acme-1:…'\n\n"
-      "SIGTERM and SIGINT stop it. Running pods are not affected. SIGHUP reads the policy and the setting "
-      "prefetch again.");
+      "SIGTERM and SIGINT stop it. Running pods are not affected. SIGHUP reads the policy, the setting "
+      "prefetch and peers.key again.");
   if (asks_for_manual(argc, argv)) keep_declared_settings();
   Options options;
   app.set_version_flag("-V,--version", FLOX_VERSION);

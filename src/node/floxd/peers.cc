@@ -3,7 +3,9 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
+#include "catalog/settings.h"
 #include "node/shared/messages.h"
+#include "store/fetch/ask_caches.h"
 #include "store/peers/peer_proof.h"
 
 namespace flox::node {
@@ -13,14 +15,36 @@ constexpr auto after_failure = std::chrono::seconds(30);
 constexpr unsigned threads_for_readers = 8;  // a question of theirs may take a quarter of a second
 constexpr auto after_lie = std::chrono::hours(1);
 
-Secret key_of(const Config& config) {
+store::PeerKeys keys_of(const Config& config) {
   if (config.peers.empty() && !config.peer_address && config.store_writer.empty()) return {};
   try {
-    return store::read_peer_key(config.peer_key_file);
+    return store::read_peer_keys(config.peer_key_file);
   } catch (const Error& error) {
     log::warning("nothing is shared with other nodes: {}", error.what());
     return {};
   }
+}
+
+// Which floxd kept until it knew of each path whether it is public. What it does not name may have been
+// fetched before there was one, or by others.
+void forget_list_of_private_paths(const std::filesystem::path& list) {
+  std::error_code error;
+  if (!std::filesystem::remove(list, error)) return;
+  log::info(
+      "{} is replaced by a list of public paths: other nodes are told of no path of this store until a cache "
+      "has shown it without a token of a pod's own",
+      list.string());
+}
+
+// How the caches are asked what they show to everybody: by few threads, which leave the machine to others.
+store::RealiseOptions question(const Config& config, const std::stop_token& stop) {
+  constexpr unsigned workers = 2;
+  constexpr auto longest = std::chrono::minutes(5);
+  return {.caches = catalog::caches_of(config, config),
+          .workers = workers,
+          .limits = {.time = longest},
+          .isolation = config.isolation,
+          .stop = stop};
 }
 
 }  // namespace
@@ -45,14 +69,48 @@ Peers::Peers(const Config& config, const std::filesystem::path& state, const sto
              Metrics& metrics)
     : config_(config),
       metrics_(metrics),
-      key_(key_of(config)),
-      shared_(state / "private-paths",
-              [&store](std::string_view digest) { return store.find(digest).has_value(); }) {}
+      keys_(keys_of(config)),
+      known_(state / "public-paths.sqlite",
+             [&store](std::string_view digest) { return store.find(digest).has_value(); }) {
+  forget_list_of_private_paths(state / "private-paths");
+  if (config.peer_address && has_keys())
+    inquiry_.emplace(store, known_,
+                     PathInquiry::Options{
+                         .ask = [this](const auto& infos, const auto& shown, const std::stop_token& stop) {
+                           store::ask_caches(infos, question(config_, stop), shown);
+                         }});
+}
+
+Secret Peers::key() const {
+  const std::lock_guard lock(keys_mutex_);
+  return keys_.of_all.empty() ? Secret() : keys_.of_all.front();
+}
+
+bool Peers::has_keys() const {
+  const std::lock_guard lock(keys_mutex_);
+  return !keys_.empty();
+}
+
+void Peers::read_keys_again() {
+  if (!has_keys()) return;  // it serves nobody, and asks nobody
+  try {
+    store::PeerKeys keys = store::read_peer_keys(config_.peer_key_file);
+    if (keys.empty()) fail(ErrorKind::invalid_input, "{} has no key", config_.peer_key_file.string());
+    if (server_) server_->set_keys(keys);
+    log::info("{} has {} keys of all nodes, and those of {} readers of the store",
+              config_.peer_key_file.string(), keys.of_all.size(), keys.of_readers.size());
+    const std::lock_guard lock(keys_mutex_);
+    keys_ = std::move(keys);
+  } catch (const Error& error) {
+    log::error("the keys of other nodes stay as they were: {}", error.what());
+  }
+}
 
 void Peers::add_to(store::RealiseOptions& options, bool is_private) {
   options.is_private = is_private;
   options.shared = &shared_;
-  if (key_.empty()) return;
+  options.known_public = &known_;
+  if (key().empty()) return;
   const std::vector<std::string> shunned = shunned_.at(std::chrono::steady_clock::now());
   metrics_.peers_shunned(shunned);
   options.peers = {.places = config_.peers,
@@ -76,7 +134,8 @@ void Peers::note_use(const std::vector<store::PeerUse>& all, uint64_t cache_rate
   metrics_.peers_shunned(shunned_.at(now));
 }
 
-void Peers::note(const store::RealiseResult& result) {
+void Peers::note(const store::RealiseResult& result, bool is_private) {
+  if (inquiry_ && !is_private) inquiry_->note(result.closure);
   uint64_t of_peers = 0;
   for (const store::PeerUse& use : result.peers) of_peers += use.paths;
   metrics_.hedged(result.hedges);
@@ -92,12 +151,16 @@ void Peers::note(const store::RealiseResult& result) {
 }
 
 PeerListener::PeerListener(std::function<std::unique_ptr<HttpServer>()> make,
-                           std::function<void(bool)> is_listening, std::chrono::milliseconds pause)
-    : make_(std::move(make)), is_listening_(std::move(is_listening)), pause_(pause) {
+                           std::function<void(bool)> is_listening, std::chrono::milliseconds pause,
+                           std::function<void()> stop_sending)
+    : make_(std::move(make)),
+      is_listening_(std::move(is_listening)),
+      pause_(pause),
+      stop_sending_(std::move(stop_sending)) {
   if (!try_to_listen()) thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
-PeerListener::~PeerListener() = default;
+PeerListener::~PeerListener() { stop_sending_(); }
 
 std::optional<uint16_t> PeerListener::port() const {
   const std::lock_guard lock(mutex_);
@@ -132,10 +195,11 @@ void PeerListener::run(const std::stop_token& stop) {
 
 std::unique_ptr<PeerListener> Peers::serve(const store::LocalStore& store, StoreWriter* writer,
                                            std::chrono::milliseconds pause) {
-  if (!config_.peer_address || key_.empty()) return nullptr;
+  if (!config_.peer_address || !has_keys()) return nullptr;
   server_ = std::make_unique<store::PeerServer>(
-      store, shared_,
-      store::PeerServerOptions{.key = key_,
+      store, shared_, known_,
+      store::PeerServerOptions{.keys = keys_,
+                               .readers_prefix = std::string(shared_store_prefix),
                                .transfers = config_.peer_transfers,
                                .rate = config_.peer_rate.bytes,
                                .rate_each = config_.peer_rate_each.bytes,
@@ -161,11 +225,12 @@ std::unique_ptr<PeerListener> Peers::serve(const store::LocalStore& store, Store
           if (writer == nullptr || !request.path.starts_with(shared_store_prefix))
             return server_->answer(request);
           store::PeerServer::require_proved_body(request);
-          return writer->answer(request, key_);
+          return writer->answer(request, server_->prover(request));
         });
   };
   return std::make_unique<PeerListener>(
-      make, [this](bool is_listening) { metrics_.peers_served(is_listening); }, pause);
+      make, [this](bool is_listening) { metrics_.peers_served(is_listening); }, pause,
+      [this] { server_->stop(); });
 }
 
 }  // namespace flox::node

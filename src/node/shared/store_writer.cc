@@ -336,11 +336,14 @@ shared::v1::LeasesAnswer StoreWriter::leases(const shared::v1::LeasesRequest& re
 }
 
 template <typename Request, typename Answer>
-std::string StoreWriter::answer_to(const std::string& body, Answer (StoreWriter::*method)(const Request&)) {
+std::string StoreWriter::answer_to(const std::string& body, const std::string& node,
+                                   Answer (StoreWriter::*method)(const Request&)) {
   Answer answer;
   try {
     Request request;
     if (!request.ParseFromString(body)) fail(ErrorKind::invalid_input, "the request cannot be read");
+    if (!node.empty() && request.reader().node() != node)
+      fail(ErrorKind::untrusted, "the node {} speaks as another one", node);
     answer = (this->*method)(request);
   } catch (const std::exception& exception) {
     answer = Answer();
@@ -349,19 +352,19 @@ std::string StoreWriter::answer_to(const std::string& body, Answer (StoreWriter:
   return answer.SerializeAsString();
 }
 
-ServerResponse StoreWriter::answer(const ServerRequest& request, const Secret& key) {
+ServerResponse StoreWriter::answer(const ServerRequest& request, const store::PeerProver& prover) {
   ServerResponse response{.content_type = "application/protobuf"};
   if (request.path == shared_hello)
-    response.body = answer_to(request.body, &StoreWriter::hello);
+    response.body = answer_to(request.body, prover.node, &StoreWriter::hello);
   else if (request.path == shared_realise)
-    response.body = answer_to(request.body, &StoreWriter::realise);
+    response.body = answer_to(request.body, prover.node, &StoreWriter::realise);
   else if (request.path == shared_leases)
-    response.body = answer_to(request.body, &StoreWriter::leases);
+    response.body = answer_to(request.body, prover.node, &StoreWriter::leases);
   else
     fail(ErrorKind::not_found, "readers are not given '{}'", request.path);
   const auto proof = request.headers.find("authorization");
-  response.headers[shared_proof_field] =
-      store::make_answer_proof(key, proof == request.headers.end() ? "" : proof->second, response.body);
+  response.headers[shared_proof_field] = store::make_answer_proof(
+      prover.key, proof == request.headers.end() ? "" : proof->second, response.body);
   return response;
 }
 

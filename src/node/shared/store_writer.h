@@ -16,12 +16,12 @@
 #include <string>
 #include <string_view>
 
-#include "base/data/secret.h"
 #include "base/data/sha256.h"
 #include "base/net/server/http_server.h"
 #include "protocol/shared_store.pb.h"
 #include "store/fetch/realise_options.h"
 #include "store/local/local_store.h"
+#include "store/peers/peer_proof.h"
 
 namespace flox::node {
 
@@ -60,9 +60,9 @@ class StoreWriter {
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
-  // The answer to a request that has shown, with its body, that a node has made it (PeerServer). Has a proof
-  // of its own.
-  ServerResponse answer(const ServerRequest& request, const Secret& key);
+  // The answer to a request that has shown, with its body, who has made it (PeerServer): a node whose own
+  // key that is speaks for no other. Has a proof of its own.
+  ServerResponse answer(const ServerRequest& request, const store::PeerProver& prover);
   // Ends the leases of readers that were not heard of for the lease time, and work that nobody asks for any
   // more.
   void sweep();
@@ -74,7 +74,8 @@ class StoreWriter {
   shared::v1::RealiseAnswer realise(const shared::v1::RealiseRequest& request);
   shared::v1::LeasesAnswer leases(const shared::v1::LeasesRequest& request);
   template <typename Request, typename Answer>
-  std::string answer_to(const std::string& body, Answer (StoreWriter::*method)(const Request&));
+  std::string answer_to(const std::string& body, const std::string& node,
+                        Answer (StoreWriter::*method)(const Request&));
   std::shared_ptr<Reader> heard(const shared::v1::Reader& from);
   void load();
   std::shared_ptr<Job> begin(const shared::v1::RealiseRequest& request);

@@ -1,5 +1,6 @@
 #include "node/shared/store_writer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -42,7 +43,7 @@ class StoreWriterTest : public testing::Test {
     asked.path = path;
     asked.body = request.SerializeAsString();
     Answer answer;
-    EXPECT_TRUE(answer.ParseFromString(writer.answer(asked, key_).body));
+    EXPECT_TRUE(answer.ParseFromString(writer.answer(asked, prover_).body));
     return answer;
   }
   shared::v1::RealiseAnswer realise(StoreWriter& writer) {
@@ -62,7 +63,7 @@ class StoreWriterTest : public testing::Test {
   TempDir temp_;
   store::LocalStore store_{temp_.path() / "root"};
   const nix::StorePath runtime_ = add("runtime"), profile_ = add("profile");
-  const Secret key_{std::string(64, 'k')};
+  store::PeerProver prover_{.key = Secret(std::string(64, 'k')), .node = {}};
   std::vector<std::function<void()>> begun_;
   int nonce_ = 0;
 };
@@ -95,6 +96,18 @@ TEST_F(StoreWriterTest, work_that_ends_after_its_reader_leaves_no_lease) {
   ASSERT_EQ(begun_.size(), 1U);
   begun_[0]();
   EXPECT_FALSE(is_leased());
+}
+
+TEST_F(StoreWriterTest, a_node_with_a_key_of_its_own_speaks_for_no_other) {
+  StoreWriter writer(store_, options(std::chrono::hours(1)));
+  tell(writer, {profile_.to_string()});
+  prover_.node = "other";
+  EXPECT_THAT(tell(writer, {}).failure().message(),
+              testing::HasSubstr("the node other speaks as another one"));
+  EXPECT_TRUE(realise(writer).has_failure());
+  prover_.node = "node";
+  EXPECT_FALSE(tell(writer, {}).has_failure());
+  EXPECT_TRUE(is_leased());
 }
 
 TEST_F(StoreWriterTest, what_was_told_before_ends_no_lease_that_was_told_of_since) {

@@ -17,8 +17,10 @@ constexpr auto connecting = std::chrono::seconds(3);
 void require_ok(const HttpResponse& response, const std::string& address) {
   if (response.ok()) return;
   if (response.status == 403)
-    throw Error(ErrorKind::untrusted, fmt::format("{} refuses this node", address),
-                "Bring the writer's peers.key to this node, and compare the clocks of both.");
+    throw Error(
+        ErrorKind::untrusted, fmt::format("{} refuses this node", address),
+        "Bring the writer's peers.key to this node, or the key that the writer has for it, and compare "
+        "the clocks of both.");
   if (response.status == 404)
     throw Error(ErrorKind::unavailable, fmt::format("{} serves no readers", address),
                 "Set store_readers = true in the writer's /etc/flox/config.toml, and restart its floxd.");
@@ -30,25 +32,27 @@ void require_ok(const HttpResponse& response, const std::string& address) {
 std::string WriterClient::send(std::string_view path, const std::string& body) const {
   const auto addresses = store::addresses_of_peers({options_.writer}, options_.resolver);
   if (addresses.empty()) fail(ErrorKind::unavailable, "its address cannot be found");
+  const Secret key = options_.key();
   std::optional<Error> failure;
   for (const std::string& address : addresses) try {
-      const std::string proof = store::make_peer_proof(
-          options_.key, {.method = "POST", .path = path, .to = address, .body = sha256(body)},
-          std::chrono::system_clock::now());
-      const HttpResponse response =
-          HttpClient().send({.method = "POST",
-                             .url = "http://" + address + std::string(path),
-                             .headers = {{"Content-Type", "application/protobuf"}, {"Authorization", proof}},
-                             .body = body,
-                             .timeout = options_.timeout,
-                             .connect_timeout = connecting,
-                             .is_direct = true,
-                             .max_body = BodyLimit(largest_shared_answer)});
+      const std::string proof =
+          store::make_peer_proof(key, {.method = "POST", .path = path, .to = address, .body = sha256(body)},
+                                 std::chrono::system_clock::now());
+      const HttpResponse response = HttpClient().send({.method = "POST",
+                                                       .url = "http://" + address + std::string(path),
+                                                       .headers = {{"Content-Type", "application/protobuf"},
+                                                                   {"Authorization", proof},
+                                                                   {store::peer_node_field, options_.node}},
+                                                       .body = body,
+                                                       .timeout = options_.timeout,
+                                                       .connect_timeout = connecting,
+                                                       .is_direct = true,
+                                                       .max_body = BodyLimit(largest_shared_answer)});
       require_ok(response, address);
       const auto shown = response.headers.find(shared_proof_field);
       if (shown == response.headers.end() ||
-          !store::is_answer_proof(options_.key, shown->second, proof, response.body))
-        fail(ErrorKind::untrusted, "{} does not show that it has the peers' key", address);
+          !store::is_answer_proof(key, shown->second, proof, response.body))
+        fail(ErrorKind::untrusted, "{} does not show that it has this node's key", address);
       return response.body;
     } catch (const Error& error) {
       if (!failure) failure = error;

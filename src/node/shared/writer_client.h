@@ -1,8 +1,9 @@
-// Asks the floxd that writes the shared store. What it answers is believed only if it shows that it has the
-// peers' key, and that it is the answer to this very question.
+// Asks the floxd that writes the shared store. What it answers is believed only if it shows that it has this
+// node's key, and that it is the answer to this very question.
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,7 +26,7 @@ class WriterClient {
   struct Options {
     std::string writer;                   // HOST:PORT
     std::optional<AddressPort> resolver;  // as store::addresses_of_peers has it
-    Secret key;                           // the peers'
+    std::function<Secret()> key;          // this node's, now
     std::string node;
     std::string instance;
     std::chrono::milliseconds timeout{10'000};  // for one question

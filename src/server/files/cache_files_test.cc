@@ -194,6 +194,7 @@ TEST_F(UploadTest, what_is_uploaded_has_limits_and_what_nobody_publishes_goes) {
   EXPECT_EQ(status_of(std::string(32, '0') + ".narinfo", nix::max_narinfo_size + 1), 413);
   auto held = small.begin(nar);
   held->write(std::string(1000, 'x'));
+  EXPECT_TRUE(store->spool().names().empty()) << "it has no name that could be left";
   EXPECT_EQ(status_of(nar, 999), 507);
   held.reset();
   // An upload that is given up leaves nothing, and room.

@@ -66,17 +66,33 @@ std::optional<ServedObject> DirectoryStore::serve(const std::string& name) const
   return ServedObject{.file = path_ / name, .url = {}, .stream = {}, .size = found->size};
 }
 
+std::pair<const Directory*, std::string> DirectoryStore::place_of(const std::string& name) const {
+  if (!name.starts_with(nix::nar_directory)) return {&directory_, name};
+  return {&nars_, name.substr(nix::nar_directory.size())};
+}
+
 // Gives a spooled file its name: the content is on disk before the name is, and the name before we say so.
 void DirectoryStore::keep(int fd, const std::string& spooled, const std::string& name) {
-  const bool is_nar = name.starts_with(nix::nar_directory);
-  const Directory& directory = is_nar ? nars_ : directory_;
+  const auto [directory, last] = place_of(name);
   sync(fd, name);
-  uploads_.rename(spooled, directory, is_nar ? name.substr(nix::nar_directory.size()) : name);
-  sync(directory.fd(), name);
+  uploads_.rename(spooled, *directory, last);
+  sync(directory->fd(), name);
+}
+
+// The same for one that had no name.
+void DirectoryStore::keep_new(int fd, const std::string& name) {
+  const auto [directory, last] = place_of(name);
+  sync(fd, name);
+  // Somebody who was faster has put the same bytes there: such a file is named by its hash.
+  if (::linkat(AT_FDCWD, fmt::format("/proc/self/fd/{}", fd).c_str(), directory->fd(), last.c_str(),
+               AT_SYMLINK_FOLLOW) != 0 &&
+      errno != EEXIST)
+    fail_errno(errno, "giving an upload the name {} in {}", last, directory->name());
+  sync(directory->fd(), name);
 }
 
 bool DirectoryStore::put(const std::string& name, const SpooledFile& file) {
-  keep(file.fd, file.name, name);
+  file.name.empty() ? keep_new(file.fd, name) : keep(file.fd, file.name, name);
   return true;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mutex>
+#include <utility>
 
 #include "server/files/object_store.h"
 
@@ -33,6 +34,9 @@ class DirectoryStore : public ObjectStore {
 
  private:
   void keep(int fd, const std::string& spooled, const std::string& name);
+  void keep_new(int fd, const std::string& name);
+  // Where an object of that name is, and as what.
+  std::pair<const Directory*, std::string> place_of(const std::string& name) const;
 
   std::filesystem::path path_;
   Directory directory_, nars_, uploads_;

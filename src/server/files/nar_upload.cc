@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <cerrno>
+
 #include "base/error.h"
 #include "nix/cache_layout.h"
 
@@ -34,13 +36,24 @@ NarUpload::~NarUpload() {
   if (decompressor_) --cache_.unpacking_;
   if (!is_kept_) cache_.release(size_);
   try {
-    if (fd_ && !is_moved_) cache_.store_.spool().remove(file_name_);
+    if (fd_ && !file_name_.empty() && !is_moved_) cache_.store_.spool().remove(file_name_);
   } catch (const Error&) {  // the next start removes it
   }
 }
 
+// NFS and some others have no files without a name (open(2), O_TMPFILE).
+Fd NarUpload::open_spooled() {
+  const Directory& spool = cache_.store_.spool();
+  Fd fd(::openat(spool.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0644));
+  if (!fd && errno != EOPNOTSUPP && errno != EISDIR)
+    fail_errno(errno, "making a file for an upload in {}", spool.name());
+  if (!fd) return spool.open(file_name_, O_RDWR | O_CREAT | O_EXCL, 0644);
+  file_name_.clear();
+  return fd;
+}
+
 void NarUpload::open() {
-  fd_ = cache_.store_.spool().open(file_name_, O_RDWR | O_CREAT | O_EXCL, 0644);
+  fd_ = open_spooled();
   if (!compression_) return;
   if (++cache_.unpacking_ > most_unpacking) {
     --cache_.unpacking_;

@@ -23,7 +23,7 @@ class NarInfoUpload : public UploadSink {
 // A NAR file, or an index, in a temporary file.
 class NarUpload : public UploadSink {
  public:
-  // An index has no compression: it is not unpacked.
+  // An index has no compression: it is not unpacked. `name`: in the spool, if the file has to have one.
   NarUpload(CacheFiles& cache, std::string name, std::optional<std::string> compression);
   NarUpload(const NarUpload&) = delete;
   NarUpload& operator=(const NarUpload&) = delete;
@@ -36,16 +36,17 @@ class NarUpload : public UploadSink {
   std::optional<NarContent> content();
   // What was received, with `hash` of file_hash().
   SpooledFile spooled(const Sha256Digest& hash);
-  // Its bytes stay counted; `moved`: the file has another name now.
+  // Its bytes stay counted; `moved`: what name it had in the spool is gone.
   void kept(bool moved) noexcept;
 
  private:
   void open();
+  Fd open_spooled();
   void unpack(std::string_view piece);
 
   CacheFiles& cache_;
   std::optional<std::string> compression_;
-  std::string file_name_;  // in the store's spool
+  std::string file_name_;  // in the store's spool; empty: it has none
   Fd fd_;
   bool is_kept_ = false;
   bool is_moved_ = false;

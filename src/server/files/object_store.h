@@ -39,9 +39,10 @@ struct ServedObject {
   uint64_t size = 0;
 };
 
-// A file that was received, in the store's spool.
+// A file that was received, in the store's spool: without a name there, so that nothing is left of it
+// whatever happens, where the file system has such files.
 struct SpooledFile {
-  std::string name;  // in spool()
+  std::string name;  // in spool(); empty: it has none
   int fd = -1;       // open for reading
   uint64_t size = 0;
   Sha256Digest hash{};
@@ -75,7 +76,8 @@ class ObjectStore {
   virtual void stream(const std::string& name, const ByteSink& sink) const = 0;
   virtual std::optional<ServedObject> serve(const std::string& name) const = 0;
 
-  // Makes the spooled file the object of that name. What it gives: whether the spooled file is gone (moved).
+  // Makes the spooled file the object of that name. What it gives: whether a name that the spooled file had
+  // is gone (moved).
   virtual bool put(const std::string& name, const SpooledFile& file) = 0;
   // Writes the text if the object has this version ("": if there is none); false if it has not.
   virtual bool replace(const std::string& name, const std::string& text, const std::string& version) = 0;

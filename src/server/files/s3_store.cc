@@ -277,7 +277,8 @@ bool S3Store::put(const std::string& name, const SpooledFile& file) {
     return false;
   }
   HttpRequest request = this->request("PUT", url_of(name), largest_answer);
-  request.upload_file = spool_path_ / file.name;
+  request.upload_file =
+      file.name.empty() ? fmt::format("/proc/self/fd/{}", file.fd) : (spool_path_ / file.name).string();
   request.headers.emplace_back("Content-Type", nix::media_type_of(name));
   const HttpResponse response = send(request, to_hex(bytes_of(file.hash)));
   if (!response.ok()) fail_answer(request, response);

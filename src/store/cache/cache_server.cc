@@ -34,6 +34,10 @@ void write_part(const std::filesystem::path& path, const BodyRange& part, const 
   }
 }
 
+[[noreturn]] void fail_absent(std::string_view digest) {
+  fail(ErrorKind::not_found, "no path with the digest {} is in the store", digest);
+}
+
 }  // namespace
 
 CacheServer::CacheServer(const LocalStore& store, CacheServerOptions options)
@@ -65,12 +69,13 @@ PathInfo CacheServer::find(std::string_view digest) const {
     fail(ErrorKind::not_found, "'{}' is not the digest of a store path", digest.substr(0, 100));
   const auto path = store_.find(digest);
   auto info = path ? store_.query(*path) : std::nullopt;
-  if (!info) fail(ErrorKind::not_found, "no path with the digest {} is in the store", digest);
+  if (!info) fail_absent(digest);
   return std::move(*info);
 }
 
 ServerResponse CacheServer::narinfo(std::string_view digest) const {
   nix::NarInfo narinfo{.info = find(digest), .url = {}, .compression = options_.compression.method};
+  if (options_.shows && !options_.shows(narinfo.info)) fail_absent(digest);
   narinfo.url = std::string(nix::nar_directory) + nar_name(narinfo.info);
   if (narinfo.compression == "none") {
     narinfo.file_hash = narinfo.info.nar_hash;

@@ -7,6 +7,7 @@
 // made, so the narinfos do not say them and there are no ranges.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
 
@@ -22,6 +23,8 @@ struct CacheServerOptions {
   int priority = 30;                  // said in nix-cache-info: lower is asked first
   // Of NARs while they are sent, by one thread for each. Nothing already compressed is kept.
   Compression compression{.method = "none"};
+  // Whether there is to be a narinfo of a path that is in the store; unset: of each. Thread-safe.
+  std::function<bool(const PathInfo&)> shows = {};
 };
 
 // Answers requests; a handler for HttpServer. Thread-safe.

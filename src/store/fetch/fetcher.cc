@@ -65,7 +65,8 @@ std::string fetch(std::string_view text, ConfinedChannel& channel) {
   if (peers) peers->start();
   try {
     caches.read_infos(installer);
-    fetch_all(request, caches, peers.get(), installer, find_missing(request, caches, installer));
+    std::vector<Substitute> missing = find_missing(request, caches, installer);
+    if (!request.only_ask()) fetch_all(request, caches, peers.get(), installer, std::move(missing));
   } catch (...) {
     // Who was at fault is told all the same, if anybody listens.
     try {
@@ -126,8 +127,8 @@ std::vector<std::string> variables_of_caches(const std::vector<std::string>& url
   return has_bucket ? std::vector<std::string>{"AWS_*"} : std::vector<std::string>();
 }
 
-Sandbox fetcher_sandbox(const Installer& installer, const RealiseOptions& options) {
-  return {.writable = installer.directories(),
+Sandbox fetcher_sandbox(const std::vector<fs::path>& directories, const RealiseOptions& options) {
+  return {.writable = directories,
           .readable = readable_for(options.caches),
           .ports = ports_with_peers(options),
           .memory = options.memory + own_memory,
@@ -143,16 +144,26 @@ std::unique_ptr<ConfinedWorker> start_fetcher(const RealiseOptions& options) {
 
 void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseOptions& options,
                  std::unique_ptr<ConfinedWorker> worker) {
+  run_fetcher(installer.request(paths), options,
+              {.directories = installer.directories(),
+               .on_call = [&](std::string_view text) { return installer.on_call(text); },
+               .on_note = [&](std::string_view text) { installer.on_note(text); },
+               .on_end = [&] { installer.on_end(); }},
+              std::move(worker));
+}
+
+void run_fetcher(const v1::FetchRequest& work, const RealiseOptions& options, FetcherSide side,
+                 std::unique_ptr<ConfinedWorker> worker) {
   if (!worker) worker = start_fetcher(options);
   ConfinedRequest request{.job = std::string(job_name),
-                          .text = installer.request(paths).SerializeAsString(),
-                          .sandbox = fetcher_sandbox(installer, options),
+                          .text = work.SerializeAsString(),
+                          .sandbox = fetcher_sandbox(side.directories, options),
                           .policy = options.isolation,
                           .deadline = options.limits.time,
                           .handlers = worker_count(options.workers),
-                          .on_call = [&](std::string_view text) { return installer.on_call(text); },
-                          .on_note = [&](std::string_view text) { installer.on_note(text); },
-                          .on_end = [&] { installer.on_end(); }};
+                          .on_call = std::move(side.on_call),
+                          .on_note = std::move(side.on_note),
+                          .on_end = std::move(side.on_end)};
   try {
     const std::stop_callback stopping(options.stop, [&] { worker->cancel(); });
     worker->serve(request);

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,8 +20,8 @@ namespace flox::store {
 // Makes the job known; for main(), before run_confined_job().
 void add_fetcher_job();
 
-// What holds a fetcher of these options.
-Sandbox fetcher_sandbox(const Installer& installer, const RealiseOptions& options);
+// What holds a fetcher of these options that may write to those directories.
+Sandbox fetcher_sandbox(const std::vector<std::filesystem::path>& directories, const RealiseOptions& options);
 
 // A worker for run_fetcher(), waiting or new: whoever has other things to prepare starts it before. Throws
 // Error.
@@ -28,6 +29,16 @@ std::unique_ptr<ConfinedWorker> start_fetcher(const RealiseOptions& options);
 // Fetches what is missing of the paths' closures into the installer's staging. Throws Error: the fetcher's
 // own, and unavailable if it died or did not end in time.
 void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseOptions& options,
+                 std::unique_ptr<ConfinedWorker> worker = nullptr);
+// Who answers a fetcher: as ConfinedRequest has it.
+struct FetcherSide {
+  std::vector<std::filesystem::path> directories;  // where it may write
+  std::function<std::string(std::string_view)> on_call;
+  std::function<void(std::string_view)> on_note = [](std::string_view) {};
+  std::function<void()> on_end = [] {};
+};
+// The same for any work.
+void run_fetcher(const v1::FetchRequest& work, const RealiseOptions& options, FetcherSide side,
                  std::unique_ptr<ConfinedWorker> worker = nullptr);
 
 // A fetcher that is started before it is needed, so that whoever asks does not wait for a program's start.

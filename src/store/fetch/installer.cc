@@ -57,7 +57,7 @@ Installer::Installer(LocalStore& store, const RealiseOptions& options, NarinfoCa
   if (has_peers())
     caches_.push_back({.url = url_of_peers(), .keys = options.trusted_keys, .is_remote = false});
   if (options.shared != nullptr && !registered_)
-    shared_.emplace(*options.shared, options.is_private, static_cast<bool>(options.allow));
+    shared_.emplace(*options.shared, static_cast<bool>(options.allow));
   // Trees that grow in different directories lie in different parts of the disk: ext4 reads a block of inodes
   // before it adds one, unless all others in it are free, so two threads in one part made each other wait for
   // the disk.
@@ -250,6 +250,10 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
       found_.emplace(path, Found{.narinfo = known, .claim = {}, .busy_since = {}});
       if (shared_) shared_->plan(known.info);
     }
+    // What is remembered, or a peer says, may be what a token of somebody's own has shown.
+    if (options_.known_public != nullptr && !registered_ && !options_.is_private && !message.remembered() &&
+        !is_peers(from))
+      found_.at(path).shown = true;
   }
   // As we understand it, not as it came. What a token of somebody's own has shown, others are not to find
   // here.
@@ -274,7 +278,6 @@ fs::path Installer::unfinished(const StorePath& path) const {
 v1::ClaimAnswer Installer::claim(const v1::Call::Claim& message) {
   v1::ClaimAnswer answer;
   const std::lock_guard lock(mutex_);
-  // Each time: whatever was offered by now is written down as private before it is fetched.
   if (shared_) shared_->planned();
   if (!search_is_over_) {
     memory_.flush();
@@ -441,12 +444,14 @@ void Installer::install() {
     write_behind_->check();
     write_behind_->begin();  // while the trees are moved
   }
-  std::vector<PathInfo> infos;
+  std::vector<PathInfo> infos, shown;
   for (const StorePath& path : wanted_) {
     const auto found = found_.find(path);
     if (found == found_.end()) fail(ErrorKind::internal, "the fetcher left {} out", path.to_string());
     infos.push_back(found->second.narinfo.info);
+    if (found->second.shown) shown.push_back(found->second.narinfo.info);
   }
+  if (options_.known_public != nullptr) options_.known_public->add(shown);
   memory_.flush();
   const std::vector<const PathInfo*> order = in_reference_order(infos);
   // One transaction, unless the system does not let us hold so many locks: then in parts, references first.

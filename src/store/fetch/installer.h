@@ -23,6 +23,7 @@
 #include "store/local/work_directory.h"
 #include "store/local/write_behind.h"
 #include "store/peers/peer_group.h"
+#include "store/peers/public_paths.h"
 #include "store/peers/shared_paths.h"
 
 namespace flox::store {
@@ -73,12 +74,14 @@ class Installer {
     nix::NarInfo narinfo;
     bool counted = false;  // in the progress
     bool begun = false;    // begin() was asked for it
+    bool shown = false;    // by a cache, as it is to everybody
     std::optional<Staging::Claim> claim;
     std::optional<std::chrono::steady_clock::time_point> busy_since;
   };
 
   // A cache of the request, or the peers behind the last of them.
   const Cache& cache(uint32_t number) const;
+  bool is_peers(const Cache& asked) const noexcept { return has_peers() && &asked == &caches_.back(); }
   bool has_peers() const noexcept { return options_.shared != nullptr && !options_.peers.places.empty(); }
   void note_peer(const v1::Note::PeerUse& use);
   // Those of the paths that are not valid, as messages. Announces them as temporary roots before it looks.

@@ -9,52 +9,63 @@ namespace {
 
 class InstallerTest : public RealiseTest {
  protected:
-  RealiseOptions with_a_token() {
+  RealiseOptions how(bool is_private) {
     RealiseOptions how = options({url("cache")});
-    how.is_private = true;
-    how.shared = &shared_;
+    how.is_private = is_private;
+    how.known_public = &known_;
     return how;
   }
-  std::string offer(const StorePath& path) {
-    v1::Call call;
-    *call.mutable_offers()->add_offers()->mutable_narinfo() =
-        to_message(nix::NarInfo::parse(read_file(narinfo("cache", path))));
-    v1::OffersAnswer answer;
-    answer.ParseFromString(installer_.on_call(call.SerializeAsString()));
-    return answer.answers(0).has_refused() ? answer.answers(0).refused().message() : "";
-  }
-  void claim(const StorePath& path) {
-    v1::Call call;
-    call.mutable_claim()->add_paths(path.base_name());
-    installer_.on_call(call.SerializeAsString());
+  bool is_public(const StorePath& path) {
+    return known_.contains(LocalStore(temp_.path() / "publisher").query(path).value());
   }
 
-  LocalStore store_{node()};
-  fs::path private_file_ = temp_.path() / "private";
-  SharedPaths shared_{private_file_, [](std::string_view) { return true; }};
-  RealiseOptions options_ = with_a_token();
-  NarinfoCache memory_{temp_.path() / "narinfos.sqlite", {}};
-  Installer installer_{store_, options_, memory_};
+  PublicPaths known_{temp_.path() / "public", [](std::string_view) { return true; }};
 };
 
-TEST_F(InstallerTest, nothing_private_is_fetched_before_it_is_written_down) {
-  installer_.request({*lib_, *base_});
-  ASSERT_EQ(offer(*lib_), "");
-  fs::create_directory(private_file_);  // it cannot be written
-  EXPECT_THROW(claim(*lib_), Error);
-  EXPECT_THROW(claim(*lib_), Error) << "the second time, too";
-  fs::remove(private_file_);
-  claim(*lib_);
-  EXPECT_TRUE(shared_.is_private(lib_->digest()));
+TEST_F(InstallerTest, what_a_cache_shows_to_everybody_is_known_as_public) {
+  LocalStore store(node());
+  realise(store, {*app_}, how(false));
+  for (const auto& path : {*app_, *lib_, *base_}) EXPECT_TRUE(is_public(path));
 }
 
-TEST_F(InstallerTest, what_is_found_after_the_first_claim_is_written_down_too) {
-  installer_.request({*lib_, *base_});
-  ASSERT_EQ(offer(*lib_), "");
-  claim(*lib_);
-  ASSERT_EQ(offer(*base_), "");
-  claim(*base_);
-  EXPECT_TRUE(SharedPaths(private_file_, [](std::string_view) { return true; }).is_private(base_->digest()));
+TEST_F(InstallerTest, what_a_cache_shows_to_somebodys_token_is_not) {
+  LocalStore store(node());
+  realise(store, {*lib_}, how(true));
+  realise(store, {*app_}, how(false));
+  EXPECT_TRUE(is_public(*app_));
+  EXPECT_FALSE(is_public(*lib_)) << "it was there, and nobody asked for it without the token";
+  EXPECT_FALSE(is_public(*base_));
+}
+
+TEST_F(InstallerTest, what_cannot_be_written_down_as_public_is_installed_all_the_same) {
+  fs::create_directories(temp_.path() / "directory/in-the-way");
+  PublicPaths none(temp_.path() / "directory", [](std::string_view) { return true; });
+  RealiseOptions options = how(false);
+  options.known_public = &none;
+  LocalStore store(node());
+  realise(store, {*app_}, options);
+  EXPECT_TRUE(store.is_valid(*app_));
+  EXPECT_FALSE(none.contains(store.query(*app_).value()));
+}
+
+class RememberedNarinfoTest : public HttpRealiseTest {
+ protected:
+  PublicPaths known_{temp_.path() / "public", [](std::string_view) { return true; }};
+};
+
+// Whoever fetched it first may have done so with a login of its own.
+TEST_F(RememberedNarinfoTest, is_no_proof_that_a_path_is_public) {
+  RealiseOptions how = http_options();
+  {
+    LocalStore store(node());
+    realise(store, {*app_}, how);
+  }
+  forget_paths_but_not_answers();
+  how.known_public = &known_;
+  LocalStore store(node());
+  realise(store, {*app_}, how);
+  const PathInfo info = store.query(*app_).value();
+  EXPECT_FALSE(known_.contains(info));
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 namespace flox::store {
 
 class FetcherPool;
+class PublicPaths;
 class SharedPaths;
 struct PeerUse;
 
@@ -86,6 +87,8 @@ struct RealiseOptions {
   SharedPaths* shared =
       nullptr;              // what peers are told of; null: nobody is told. Without it no peer is asked.
   bool is_private = false;  // a cache is asked with a token that not everybody here has
+  // Gets what the caches have shown without such a token; null: nobody is interested.
+  PublicPaths* known_public = nullptr;
 };
 
 }  // namespace flox::store

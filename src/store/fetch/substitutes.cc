@@ -119,7 +119,10 @@ class Search {
         agenda->add(std::move(*shared), false);
       });
     }
-    if (!question.remembered_absent) question.reasons.fail(question.path);
+    if (!question.remembered_absent) {
+      if (!request_.only_ask() || question.is_cache_down) question.reasons.fail(question.path);
+      return agenda_->settle();
+    }
     ask(Question{.path = question.path, .wanted = question.wanted, .afresh = true, .reasons = {}});
   }
 

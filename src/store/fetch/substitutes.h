@@ -75,7 +75,8 @@ std::optional<nix::NarInfo> find_at(CacheList& caches, size_t index, const nix::
                                     InstallerLink& installer, Reasons& reasons);
 
 // What is wanted, and all that it refers to and the installer wants, too; each with a cache that has it. All
-// paths of a level are asked for at once. Throws Error for the first path that no cache can give.
+// paths of a level are asked for at once. Throws Error for the first path that no cache can give; if the
+// request only asks, for the first of which a cache has not said whether it has it.
 std::vector<Substitute> find_missing(const v1::FetchRequest& request, CacheList& caches,
                                      InstallerLink& installer);
 

@@ -113,7 +113,7 @@ TEST_F(LeaseTest, no_lease_gets_another_ones_roots_however_they_come_and_go_at_o
   for (int i = 0; i < 3; ++i)
     threads.push_back(loop([&] { EXPECT_TRUE(add_lease_of_present(store, "theirs", {theirs})); }));
   threads.push_back(loop([&] { release_lease(store, "theirs"); }));
-  for (int i = 0; i < 3000 && !HasFailure(); ++i) {
+  for (int i = 0; i < 1000 && !HasFailure(); ++i) {
     EXPECT_TRUE(add_lease_of_present(store, "ours", {ours}));
     EXPECT_EQ(leased_paths(store, "ours"), StorePathSet{ours});
     release_lease(store, "ours");

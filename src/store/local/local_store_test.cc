@@ -164,7 +164,8 @@ TEST_F(LocalStoreTest, a_closure_is_the_same_whatever_ids_its_paths_have) {
     paths.push_back(
         store.add_tree(tree(std::to_string(i), text), fmt::format("path-{}", i), references).path);
   }
-  for (const StorePath& path : paths) {
+  for (size_t i = 3; i < paths.size(); i += 4) {  // Nix takes longer to start than to answer
+    const StorePath& path = paths[i];
     StorePathSet theirs;
     const std::string listed = nix({"nix-store", "-qR", path.to_string()}).out;
     for (size_t start = 0; start < listed.size(); start = listed.find('\n', start) + 1)

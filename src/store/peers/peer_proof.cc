@@ -59,14 +59,38 @@ int64_t seconds_of(std::chrono::system_clock::time_point time) {
 
 }  // namespace
 
+PeerKeys parse_peer_keys(std::string_view text) {
+  PeerKeys keys;
+  for (int number = 1; !text.empty(); ++number) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    const size_t space = line.find(' ');
+    const std::string_view key = space == std::string_view::npos ? line : line.substr(space + 1);
+    if (key.size() < least_peer_key)
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("the key in line {} has fewer than {} bytes", number, least_peer_key),
+                  "Make each with `openssl rand -hex 32`.");
+    if (space == std::string_view::npos)
+      keys.of_all.emplace_back(std::string(key));
+    else
+      keys.of_readers[std::string(line.substr(0, space))].emplace_back(std::string(key));
+  }
+  return keys;
+}
+
+PeerKeys read_peer_keys(const std::filesystem::path& file) {
+  const Secret text = read_secret_file(file);
+  return in_context(file.string(), [&] { return parse_peer_keys(text.reveal()); });
+}
+
 Secret read_peer_key(const std::filesystem::path& file) {
-  Secret key = read_secret_file(file);
-  if (key.reveal().size() < least_peer_key)
-    throw Error(
-        ErrorKind::invalid_input,
-        fmt::format("{}: the key of the peers has fewer than {} bytes", file.string(), least_peer_key),
-        "Make one for all nodes with `openssl rand -hex 32`.");
-  return key;
+  const PeerKeys keys = read_peer_keys(file);
+  if (keys.of_all.empty())
+    fail(ErrorKind::not_found, "{} has no key of this node's: a line with nothing but the key",
+         file.string());
+  return keys.of_all.front();
 }
 
 std::string make_peer_proof(const Secret& key, const PeerRequest& request,

@@ -1,11 +1,13 @@
 // How a floxd shows another one that it is a node of the same cluster (docs/formats/peers.md): with a key
-// that all of them have, and that no request holds.
+// that no request holds. All nodes have one; a node that reads another one's store may have one of its own.
 #pragma once  // Fuzzed by fuzz/peer_proof.cc.
 
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/data/secret.h"
 #include "base/data/sha256.h"
@@ -17,8 +19,31 @@ inline constexpr size_t least_peer_key = 32;
 // How far apart the clocks of two nodes may be, and how long a request that somebody has heard is good for.
 inline constexpr std::chrono::seconds peer_proof_life{300};
 
-// Reads the key. Throws Error as read_secret_file() does, and invalid_input for one that is too short.
+// The keys of a key file, which has one a line (docs/formats/peers.md).
+struct PeerKeys {
+  // "KEY": of all nodes. The first is the one that this node shows; all of them are accepted, so that another
+  // one can take its place.
+  std::vector<Secret> of_all;
+  // "NODE KEY": of the node of that name alone, which reads this node's store.
+  std::map<std::string, std::vector<Secret>, std::less<>> of_readers;
+
+  bool empty() const noexcept { return of_all.empty() && of_readers.empty(); }
+};
+// Throws Error(invalid_input) for a key that is too short, with the number of its line.
+PeerKeys parse_peer_keys(std::string_view text);
+// The same of a file. Throws Error as read_secret_file() does, too.
+PeerKeys read_peer_keys(const std::filesystem::path& file);
+// The one that this node shows. Throws Error(not_found), too, if there is none that all nodes have.
 Secret read_peer_key(const std::filesystem::path& file);
+
+// The name that a reader of a shared store gives itself in a request: which key it has is looked up by it.
+inline constexpr const char* peer_node_field = "flox-node";
+
+// Who has made a request.
+struct PeerProver {
+  Secret key;        // with which it has shown it
+  std::string node;  // that alone has that key; empty: all nodes have it
+};
 
 // What a request says who sends it.
 struct PeerRequest {

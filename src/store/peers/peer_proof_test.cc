@@ -68,8 +68,24 @@ TEST(PeerProof, needs_a_key_that_nobody_guesses) {
   write_file(directory.path() / "open", std::string(64, 'f') + "\n", 0644);
   EXPECT_EQ(read_peer_key(directory.path() / "long").reveal(), std::string(64, 'f'));
   EXPECT_THROW(read_peer_key(directory.path() / "short"), Error);
+  write_file(directory.path() / "readers", "one " + std::string(32, 'o') + "\n", 0600);
+  EXPECT_THROW(read_peer_key(directory.path() / "readers"), Error) << "none is this node's own";
   EXPECT_THROW(read_peer_key(directory.path() / "open"), Error);
   EXPECT_THROW(read_peer_key(directory.path() / "none"), Error);
+}
+
+TEST(PeerKeys, have_a_line_each_with_the_name_of_the_node_whose_own_it_is) {
+  const std::string a(32, 'a'), b(40, 'b'), c(32, 'c'), d(32, 'd');
+  const PeerKeys keys = parse_peer_keys(a + "\n\none " + c + "\r\n" + b + "\none " + d);
+  ASSERT_EQ(keys.of_all.size(), 2U);
+  EXPECT_EQ(keys.of_all[0].reveal(), a);
+  EXPECT_EQ(keys.of_all[1].reveal(), b);
+  ASSERT_EQ(keys.of_readers.size(), 1U);
+  EXPECT_EQ(keys.of_readers.at("one")[0].reveal(), c);
+  EXPECT_EQ(keys.of_readers.at("one")[1].reveal(), d);
+  EXPECT_TRUE(parse_peer_keys("").empty());
+  EXPECT_THROW(parse_peer_keys(a + "\none " + std::string(31, 'x')), Error);
+  EXPECT_THROW(parse_peer_keys(a + "\nshort"), Error);
 }
 
 }  // namespace

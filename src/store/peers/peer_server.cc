@@ -6,13 +6,11 @@
 
 #include <algorithm>
 #include <optional>
-#include <thread>
 
 #include "base/error.h"
 #include "base/net/server/http_range.h"
 #include "nix/cache_layout.h"
 #include "nix/nar.h"
-#include "store/peers/peer_proof.h"
 #include "store/peers/peer_question.h"
 
 namespace flox::store {
@@ -39,18 +37,16 @@ std::string proof_of(const ServerRequest& request) {
 
 }  // namespace
 
-void SendingRate::pass(uint64_t bytes) {
+void SendingRate::pass(uint64_t bytes, const std::stop_token& stop) {
   if (rate_ == 0) return;
   using std::chrono::steady_clock;
   const auto cost = std::chrono::duration_cast<steady_clock::duration>(
       std::chrono::duration<double>(static_cast<double>(bytes) / static_cast<double>(rate_)));
-  steady_clock::time_point turn;
-  {
-    const std::lock_guard lock(mutex_);
-    turn = std::max(free_at_, steady_clock::now());
-    free_at_ = turn + cost;
-  }
-  std::this_thread::sleep_until(turn);
+  std::unique_lock lock(mutex_);
+  const steady_clock::time_point turn = std::max(free_at_, steady_clock::now());
+  free_at_ = turn + cost;
+  stopped_.wait_until(lock, stop, turn, [] { return false; });
+  if (stop.stop_requested()) fail(ErrorKind::unavailable, "this node stops");
 }
 
 // A NAR that is being sent.
@@ -66,8 +62,9 @@ class PeerServer::Transfer {
     --client_->transfers;
   }
   void send(std::string_view piece, const ByteSink& sink) {
-    client_->sending.pass(piece.size());
-    server_.rate_.pass(piece.size());
+    const std::stop_token stop = server_.stop_.get_token();
+    client_->sending.pass(piece.size(), stop);
+    server_.rate_.pass(piece.size(), stop);
     sink(piece);
     server_.options_.sent(piece.size());
   }
@@ -77,17 +74,48 @@ class PeerServer::Transfer {
   std::shared_ptr<Client> client_;
 };
 
-PeerServer::PeerServer(const LocalStore& store, const SharedPaths& shared, PeerServerOptions options)
-    : store_(store), shared_(shared), options_(std::move(options)), cache_(store, {}), rate_(options_.rate) {}
+// Who asks for the NAR has the narinfo from a cache that showed it; who asks for the narinfo may have no
+// right to it.
+PeerServer::PeerServer(const LocalStore& store, const SharedPaths& shared, const PublicPaths& known,
+                       PeerServerOptions options)
+    : store_(store),
+      shared_(shared),
+      options_(std::move(options)),
+      keys_(std::make_shared<const PeerKeys>(options_.keys)),
+      cache_(store, {.shows = [&known](const PathInfo& info) { return known.contains(info); }}),
+      rate_(options_.rate) {}
 
-void PeerServer::admit(const ServerRequest& request) const {
+void PeerServer::set_keys(PeerKeys keys) {
+  const std::lock_guard lock(keys_mutex_);
+  keys_ = std::make_shared<const PeerKeys>(std::move(keys));
+}
+
+std::shared_ptr<const PeerKeys> PeerServer::keys() const {
+  const std::lock_guard lock(keys_mutex_);
+  return keys_;
+}
+
+PeerProver PeerServer::prover(const ServerRequest& request) const {
   const std::string proof = proof_of(request);
   PeerRequest shown{.method = request.method, .path = request.path, .to = request.local};
   try {
     shown.body = body_in_peer_proof(proof);
   } catch (const Error&) {  // is_peer_proof() refuses it, too
   }
-  if (is_peer_proof(options_.key, proof, shown, std::chrono::system_clock::now())) return;
+  const std::shared_ptr<const PeerKeys> keys = this->keys();
+  const std::vector<Secret>* candidates = &keys->of_all;
+  std::string node;
+  if (!keys->of_readers.empty() && !options_.readers_prefix.empty() &&
+      request.path.starts_with(options_.readers_prefix)) {
+    const auto named = request.headers.find(peer_node_field);
+    const auto found =
+        named == request.headers.end() ? keys->of_readers.end() : keys->of_readers.find(named->second);
+    candidates = found == keys->of_readers.end() ? nullptr : &found->second;
+    if (candidates != nullptr) node = found->first;
+  }
+  if (candidates != nullptr)
+    for (const Secret& key : *candidates)
+      if (is_peer_proof(key, proof, shown, std::chrono::system_clock::now())) return {key, node};
   options_.refused();
   throw StatusError(403, ErrorKind::untrusted, "only nodes that have the peers' key are answered");
 }
@@ -112,10 +140,7 @@ ServerResponse PeerServer::answer(const ServerRequest& request) {
     name.remove_suffix(nar_suffix_of_peers.size());
     return nar(request, std::string(name));
   }
-  const auto digest = nix::digest_of_narinfo_name(name);
-  // Who asks for the NAR has the narinfo from a cache that showed it; who asks for the narinfo may have no
-  // right to it.
-  if (!digest || shared_.is_private(*digest)) fail(ErrorKind::not_found, "peers are not given '{}'", name);
+  if (!nix::digest_of_narinfo_name(name)) fail(ErrorKind::not_found, "peers are not given '{}'", name);
   return cache_.answer(request);
 }
 

@@ -5,23 +5,29 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 
 #include "base/data/secret.h"
 #include "base/net/server/http_server.h"
 #include "store/cache/cache_server.h"
 #include "store/local/local_store.h"
+#include "store/peers/peer_proof.h"
+#include "store/peers/public_paths.h"
 #include "store/peers/shared_paths.h"
 
 namespace flox::store {
 
 struct PeerServerOptions {
-  Secret key;
+  PeerKeys keys;
+  // What begins so, nodes with a key of their own ask for, if there are such keys; empty: nothing.
+  std::string readers_prefix = {};
   size_t questions = 200;  // that one peer may ask in a second
   size_t transfers = 8;    // NARs that are sent at once; half as many to one peer
   uint64_t rate = 0;       // bytes a second, of all NARs together; 0: as fast as it goes
@@ -36,22 +42,33 @@ class SendingRate {
  public:
   // Bytes a second; 0: no limit.
   explicit SendingRate(uint64_t rate) : rate_(rate) {}
-  // Waits until so many more bytes may go.
-  void pass(uint64_t bytes);
+  // Waits until so many more bytes may go. Throws Error(unavailable) once `stop` is requested.
+  void pass(uint64_t bytes, const std::stop_token& stop);
 
  private:
   const uint64_t rate_;
   std::mutex mutex_;
+  std::condition_variable_any stopped_;
   std::chrono::steady_clock::time_point free_at_{};
 };
 
 // Thread-safe; outlives the HttpServer that it answers for.
 class PeerServer {
  public:
-  PeerServer(const LocalStore& store, const SharedPaths& shared, PeerServerOptions options);
+  // Narinfos are given of what `known` says is public, and of nothing else.
+  PeerServer(const LocalStore& store, const SharedPaths& shared, const PublicPaths& known,
+             PeerServerOptions options);
+
+  // The keys that count from now on.
+  void set_keys(PeerKeys keys);
+  // Whatever is being sent breaks off, and nothing more is sent. Before the HttpServer goes, which waits for
+  // it.
+  void stop() noexcept { stop_.request_stop(); }
 
   // For HttpServerOptions::admit: throws StatusError unless the request's head proves that a peer made it.
-  void admit(const ServerRequest& request) const;
+  void admit(const ServerRequest& request) const { prover(request); }
+  // Who that is. Throws as admit().
+  PeerProver prover(const ServerRequest& request) const;
   // Throws StatusError unless the body of what was admitted is the one that its head has proved.
   static void require_proved_body(const ServerRequest& request);
   // Answers what was admitted. Throws Error.
@@ -67,6 +84,7 @@ class PeerServer {
     SendingRate sending;
   };
 
+  std::shared_ptr<const PeerKeys> keys() const;
   ServerResponse has(const ServerRequest& request) const;
   void count_question(const std::string& peer);
   std::shared_ptr<Client> client(const std::string& peer);
@@ -77,6 +95,9 @@ class PeerServer {
   const LocalStore& store_;
   const SharedPaths& shared_;
   const PeerServerOptions options_;
+  mutable std::mutex keys_mutex_;
+  std::shared_ptr<const PeerKeys> keys_;  // never null
+  std::stop_source stop_;
   const CacheServer cache_;
   SendingRate rate_;
   std::mutex mutex_;

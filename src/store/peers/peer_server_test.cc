@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+#include <thread>
+
 #include "base/error.h"
 #include "base/net/http_client.h"
 #include "store/peers/peer_cache.h"
@@ -21,23 +24,26 @@ class PeerNode {
  public:
   PeerNode(const fs::path& root, size_t transfers)
       : store_(root),
-        shared_(root / "private-paths",
-                [this](std::string_view digest) { return store_.find(digest).has_value(); }),
-        server_(
-            store_, shared_,
-            {.key = group_key, .transfers = transfers, .sent = [this](uint64_t bytes) { sent_ += bytes; }}),
+        known_(root / "public-paths.sqlite",
+               [this](std::string_view digest) { return store_.find(digest).has_value(); }),
+        server_(store_, shared_, known_,
+                {.keys = {.of_all = {group_key}},
+                 .transfers = transfers,
+                 .sent = [this](uint64_t bytes) { sent_ += bytes; }}),
         http_({.max_body = largest_peer_question,
                .admit = [this](const ServerRequest& request) { server_.admit(request); }},
               [this](const ServerRequest& request) { return server_.answer(request); }) {}
 
   LocalStore& store() { return store_; }
   SharedPaths& shared() { return shared_; }
+  PublicPaths& known() { return known_; }
   std::string address() const { return fmt::format("127.0.0.1:{}", http_.port()); }
   uint64_t sent() const { return sent_; }
 
  private:
   LocalStore store_;
   SharedPaths shared_;
+  PublicPaths known_;
   std::atomic<uint64_t> sent_ = 0;
   PeerServer server_;
   HttpServer http_;
@@ -52,6 +58,7 @@ class PeerServerTest : public RealiseTest {
     options.trusted_keys.add(key_.public_key());
     options.peers = {.places = {address}, .key_file = key_file()};
     options.shared = &self.shared();
+    options.known_public = &self.known();
     return options;
   }
   // What a request is answered, with a proof of that key, made for another address if `to` is one; without a
@@ -116,10 +123,32 @@ TEST_F(PeerServerTest, what_came_with_a_token_of_somebodys_own_is_not_told_of) {
   realise(one_.store(), {*app_}, options);
   EXPECT_THROW(realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {"http://127.0.0.1:1"})),
                Error);
+  const std::string narinfo = "/" + std::string(app_->digest()) + ".narinfo";
+  EXPECT_EQ(ask(one_, group_key, narinfo).status, 404);
   // Who has the narinfo of a cache gets it.
   const RealiseResult result =
       realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {url("cache")}));
   EXPECT_EQ(result.peers.front().paths, 3U);
+}
+
+TEST_F(PeerServerTest, what_is_in_the_store_and_nobody_has_said_that_it_is_public_is_not_told_of) {
+  const std::string narinfo = "/" + std::string(app_->digest()) + ".narinfo";
+  RealiseOptions options = with_peer(one_, two_.address(), {url("cache")});
+  options.known_public = nullptr;  // as another program does it
+  options.shared = nullptr;
+  options.peers = {};
+  realise(one_.store(), {*app_}, options);
+  const HttpResponse refusal = ask(one_, group_key, narinfo);
+  EXPECT_EQ(refusal.status, 404);
+  EXPECT_THAT(refusal.body, HasSubstr("no path with the digest")) << "as for what is not there";
+  one_.known().add({info(one_.store())});
+  EXPECT_EQ(ask(one_, group_key, narinfo).status, 200);
+}
+
+TEST_F(PeerServerTest, what_only_a_peer_has_said_is_not_told_on) {
+  realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
+  realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {"http://127.0.0.1:1"}));
+  EXPECT_EQ(ask(two_, group_key, "/" + std::string(app_->digest()) + ".narinfo").status, 404);
 }
 
 TEST_F(PeerServerTest, whoever_lacks_the_key_gets_one_answer_to_everything) {
@@ -161,7 +190,8 @@ TEST_F(PeerServerTest, answers_nothing_but_paths_to_who_has_the_key) {
 
 TEST_F(PeerServerTest, a_peer_that_asks_too_often_is_told_to_come_later) {
   int busy = 0;
-  PeerServer server(one_.store(), one_.shared(), {.key = group_key, .questions = 3, .busy = [&] { ++busy; }});
+  PeerServer server(one_.store(), one_.shared(), one_.known(),
+                    {.keys = {.of_all = {group_key}}, .questions = 3, .busy = [&] { ++busy; }});
   const auto ask_from = [&](const std::string& peer) {
     ServerRequest request{.method = "POST", .path = "/peer/has", .peer = peer, .local = "127.0.0.1:1"};
     request.headers["authorization"] = make_peer_proof(
@@ -184,7 +214,7 @@ TEST_F(PeerServerTest, a_peer_that_asks_too_often_is_told_to_come_later) {
 TEST_F(PeerServerTest, gives_what_is_fetched_before_it_is_in_the_store) {
   LocalStore publisher(temp_.path() / "publisher");
   const PathInfo staged = info(publisher);
-  SharedPaths::Realisation realisation(one_.shared(), false);
+  SharedPaths::Realisation realisation(one_.shared());
   realisation.plan(staged);
   const std::string name = peer_name(staged);
   EXPECT_THAT(ask(one_, group_key, "/peer/has", name + "\n").body, HasSubstr("\np\n"));
@@ -199,7 +229,7 @@ TEST_F(PeerServerTest, gives_what_is_fetched_before_it_is_in_the_store) {
 TEST_F(PeerServerTest, a_peer_that_gives_other_contents_is_not_believed_and_known_for_it) {
   LocalStore publisher(temp_.path() / "publisher");
   const PathInfo real = publisher.query(*base_).value();
-  SharedPaths::Realisation realisation(one_.shared(), false);
+  SharedPaths::Realisation realisation(one_.shared());
   realisation.plan(real);
   realisation.present(real, write("base", std::string(100'000, 'x')));  // of the same size
   const RealiseResult result =
@@ -214,7 +244,7 @@ TEST_F(PeerServerTest, a_peer_that_gives_other_contents_is_not_believed_and_know
 TEST_F(PeerServerTest, what_peers_did_is_told_of_a_realisation_that_fails_too) {
   LocalStore publisher(temp_.path() / "publisher");
   const PathInfo real = publisher.query(*base_).value();
-  SharedPaths::Realisation realisation(one_.shared(), false);
+  SharedPaths::Realisation realisation(one_.shared());
   realisation.plan(real);
   realisation.present(real, write("base", std::string(100'000, 'x')));
   fs::remove_all(temp_.path() / "cache/nar");
@@ -241,8 +271,69 @@ TEST_F(PeerServerTest, a_key_that_is_missing_or_another_leaves_the_caches) {
 TEST(SendingRate, lets_no_more_pass_than_it_says) {
   SendingRate rate(1'000'000);
   const auto began = std::chrono::steady_clock::now();
-  for (int i = 0; i < 5; ++i) rate.pass(50'000);
+  for (int i = 0; i < 5; ++i) rate.pass(50'000, {});
   EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(190));
+}
+
+// It would wait for days otherwise, and the test with it.
+TEST(SendingRate, whoever_waits_ends_at_once_when_it_is_stopped) {
+  SendingRate rate(1);
+  std::stop_source stop;
+  rate.pass(1'000'000, stop.get_token());
+  std::promise<void> waits;
+  std::jthread sender([&] {
+    waits.set_value();
+    EXPECT_THROW(rate.pass(1, stop.get_token()), Error);
+  });
+  waits.get_future().wait();
+  stop.request_stop();
+  sender.join();
+  EXPECT_THROW(rate.pass(1, stop.get_token()), Error);
+}
+
+class PeerKeysTest : public PeerServerTest {
+ protected:
+  // The node as which a request is admitted that is proved with that key, or that it is refused.
+  std::string admitted(const std::string& path, const Secret& with, const std::string& node = {}) const {
+    ServerRequest request{.method = "POST", .path = path, .peer = "10.0.0.1", .local = "127.0.0.1:1"};
+    request.headers["authorization"] =
+        make_peer_proof(with, {.method = "POST", .path = path, .to = "127.0.0.1:1", .body = sha256("")},
+                        std::chrono::system_clock::now());
+    if (!node.empty()) request.headers[peer_node_field] = node;
+    try {
+      return "as '" + server_.prover(request).node + "'";
+    } catch (const StatusError& error) {
+      return std::to_string(error.status());
+    }
+  }
+
+  const Secret second_{std::string(32, 's')}, own_{std::string(32, 'o')}, others_{std::string(32, 'p')};
+  PeerServer server_{one_.store(),
+                     one_.shared(),
+                     one_.known(),
+                     {.keys = {.of_all = {group_key, second_}}, .readers_prefix = "/shared/"}};
+};
+
+TEST_F(PeerKeysTest, each_key_of_all_nodes_counts_until_it_is_taken_out) {
+  EXPECT_EQ(admitted("/peer/has", group_key), "as ''");
+  EXPECT_EQ(admitted("/peer/has", second_), "as ''");
+  EXPECT_EQ(admitted("/shared/hello", group_key), "as ''") << "no reader has a key of its own";
+  server_.set_keys({.of_all = {second_}});
+  EXPECT_EQ(admitted("/peer/has", group_key), "403");
+  EXPECT_EQ(admitted("/peer/has", second_), "as ''");
+}
+
+TEST_F(PeerKeysTest, a_reader_with_a_key_of_its_own_is_known_by_it_and_can_be_shut_out_alone) {
+  server_.set_keys({.of_all = {group_key}, .of_readers = {{"one", {own_, second_}}, {"two", {others_}}}});
+  EXPECT_EQ(admitted("/shared/hello", own_, "one"), "as 'one'");
+  EXPECT_EQ(admitted("/shared/hello", second_, "one"), "as 'one'");
+  EXPECT_EQ(admitted("/shared/hello", own_, "two"), "403") << "that is the other one's name";
+  EXPECT_EQ(admitted("/shared/hello", own_), "403");
+  EXPECT_EQ(admitted("/shared/hello", group_key, "one"), "403") << "what all nodes have says who nobody is";
+  EXPECT_EQ(admitted("/peer/has", own_, "one"), "403") << "it reads the store, and is no peer";
+  server_.set_keys({.of_all = {group_key}, .of_readers = {{"two", {others_}}}});
+  EXPECT_EQ(admitted("/shared/hello", own_, "one"), "403");
+  EXPECT_EQ(admitted("/shared/hello", others_, "two"), "as 'two'");
 }
 
 }  // namespace

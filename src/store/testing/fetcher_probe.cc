@@ -309,7 +309,7 @@ int main(int argc, char** argv) {
       flox::ConfinedRequest request{.job = "probe",
                                     .text = fmt::format("{}\n{}\n{}\n{}\n{}\n", name, argv[1], argv[2],
                                                         argv[3], installer.directories().at(0).string()),
-                                    .sandbox = fetcher_sandbox(installer, options)};
+                                    .sandbox = fetcher_sandbox(installer.directories(), options)};
       std::string outcome;
       try {
         outcome = flox::run_confined(request, {"FLOX_PROBE_UNCONFINED"});

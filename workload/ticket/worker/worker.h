@@ -10,7 +10,6 @@
 // again.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <future>
 #include <map>
@@ -20,16 +19,14 @@
 #include <vector>
 
 #include "ticket/backend/backend.h"
-#include "ticket/pipeline/enricher.h"
 #include "ticket/stop.h"
 #include "ticket/worker/batch_scheduler.h"
-#include "ticket/worker/failed_messages.h"
+#include "ticket/worker/delivery.h"
 #include "ticket/worker/health.h"
+#include "ticket/worker/inbox.h"
 #include "ticket/worker/metrics.h"
-#include "ticket/worker/notification.h"
 #include "ticket/worker/settings.h"
-#include "ticket/worker/ticket_store.h"
-#include "ticket/worker/visibility_keeper.h"
+#include "ticket/worker/ticket_steps.h"
 
 namespace ticket {
 
@@ -69,38 +66,6 @@ class Worker {
   Summary run(const Limits& limits);
 
  private:
-  // How a record, and with its worst record a message, ended. In order of precedence.
-  enum class Outcome {
-    done,      // to be deleted
-    rejected,  // its content can never be processed
-    failed,    // something else went wrong: worth another delivery
-    dropped,   // the grace was over: give it back at once
-  };
-  // One record on its way.
-  struct Job {
-    const Message* message;
-    Record record;
-    Outcome outcome = Outcome::done;
-    bool over = false;    // nothing more to do
-    std::string problem;  // why it is not done
-    std::optional<RawTicket> ticket;
-    nlohmann::ordered_json enriched;  // null until it is
-    std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
-
-    void end(Outcome how) { over = true, outcome = how; }
-  };
-  // One message with its jobs.
-  struct Delivery {
-    std::shared_ptr<const Message> message;
-    std::vector<Job> jobs;
-    bool begun = false;  // and that is written down
-    Outcome outcome = Outcome::done;
-    std::string problem;
-  };
-
-  using Deliveries = std::vector<Delivery>;
-
-  std::optional<std::vector<Message>> poll(std::chrono::seconds wait);
   void work_in_turn(const Limits& limits);
   void work_ahead(const Limits& limits);
   bool gather(bool ahead);
@@ -110,41 +75,15 @@ class Worker {
   void finish(Deliveries& batch);
   void give_back_unbegun();
   void rest(bool healthy);
-  void look_at_queue(const std::vector<Message>& messages);
   bool process_batch(const std::vector<Message>& messages, const Limits& limits);
   void process_together(std::vector<Delivery>& deliveries, std::vector<std::string>& to_return);
-  Delivery open(std::shared_ptr<const Message> message);
-  void reject(Delivery& delivery, const char* reason, const std::string& problem);
-  bool is_suspect(const Message& message) const;
-  bool begin(Delivery& delivery);
-  void fetch(Job& job);
-  void enrich(std::vector<Job*> jobs);
-  std::vector<EnrichedOrError> run_models(const std::vector<RawTicket>& tickets);
-  void store(Job& job);
-  template <typename Step>
-  void attempt(Job& job, const Step& step);
-  void settle(Delivery& delivery, std::vector<std::string>& to_return);
-  void give_back(const std::vector<std::string>& receipts);
-  bool move_aside(const Message& message, const std::string& problem);
-  void hide_for_retry(const Message& message);
-  void remove(const Message& message);
-  EnrichmentEvents enrichment_events();
 
   const Settings& settings_;
-  QueueTraits traits_;
   Parts parts_;
-  VisibilityKeeper keeper_;
-  Enricher enricher_;
-  TicketStore tickets_;
-  FailedMessages failed_messages_;
-  // What Summary tells, counted by the threads of all three stages.
-  struct Counts {
-    std::atomic<long> processed{0}, duplicates{0}, failed{0}, returned{0};
-    std::atomic<long> troubles{0};  // tickets that failed through no fault of theirs
-  };
   Counts counts_;
+  Inbox inbox_;
+  TicketSteps steps_;
   int failures_in_a_row_ = 0;
-  std::chrono::steady_clock::time_point depth_seen_{};
 
   // Between two batches the loop's own; while one is computed, those of the thread that looks ahead.
   BatchScheduler scheduler_;
