@@ -35,8 +35,8 @@ class Inbox {
   // `traits` are the queue's. All else must outlive it.
   Inbox(const Settings& settings, const QueueTraits& traits, Parts parts);
 
-  // The next messages, waiting for the first as long as this; none, if the queue failed or a stop cut the wait
-  // off.
+  // The next messages, waiting for the first as long as this; none, if the queue failed or a stop cut the
+  // wait off.
   std::optional<std::vector<Message>> poll(std::chrono::seconds wait);
   // Hides them from others until they are settled or given back.
   void hold(const std::vector<Message>& messages) { keeper_.hold(messages); }
