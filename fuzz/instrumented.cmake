@@ -18,7 +18,7 @@ flox_proto(fuzz_proto LITE PROTOS ../src/store/fetch/fetch.proto ../src/protocol
 
 set(parsers
   base/net/aws/shared_file.cc base/os/archive_library.cc base/os/beside.cc base/data/base64url.cc base/data/bytes.cc base/net/curl_library.cc base/net/curl_setup.cc base/os/directory.cc base/error.cc base/foreign_error.cc
-  base/os/fd.cc base/os/file.cc base/net/http_client.cc base/net/http_redirect.cc base/data/json.cc base/data/jws.cc base/log.cc base/log_fields.cc base/os/kept_directory.cc base/os/late_library.cc base/os/private_directory.cc base/net/netrc.cc base/net/own_listener.cc
+  base/os/fd.cc base/os/file.cc base/net/http_client.cc base/net/http_redirect.cc base/data/json.cc base/data/jws.cc base/log.cc base/log_fields.cc base/os/kept_directory.cc base/os/late_library.cc base/os/opened_file.cc base/os/private_directory.cc base/net/netrc.cc base/net/own_listener.cc
   base/printable.cc base/rfc3339.cc base/net/problem.cc base/data/secret.cc base/data/sha256.cc base/data/toml_edit.cc base/data/toml_limits.cc base/data/toml_syntax.cc base/data/xml.cc base/nearest.cc base/net/url.cc
   base/settings/address.cc base/settings/read.cc base/settings/setting.cc base/settings/types.cc base/settings/units.cc base/wildcard.cc
   nix/base32.cc nix/cache_info.cc nix/cache_layout.cc nix/content_address.cc nix/hash.cc nix/nar_parser.cc nix/nar_unpacker.cc nix/nar_writer.cc nix/narinfo.cc nix/path_info.cc nix/reference_scanner.cc
