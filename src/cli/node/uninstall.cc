@@ -16,6 +16,7 @@
 #include "node/floxd/store_views.h"
 #include "node/images/lease.h"
 #include "node/installer/bundle.h"
+#include "node/installer/state_names.h"
 #include "node/installer/stub_images.h"
 #include "node/kept/kept_pods.h"
 #include "node/prefetch/prefetch_record.h"
@@ -60,15 +61,15 @@ void forget_owners(const fs::path& root) {
   fs::remove(seen, in_use);
 }
 
-void remove_state_of_floxd(const fs::path& root) {
+void remove_state_of_floxd(const fs::path& root, bool pods_run) {
   forget_owners(root);
   node::remove_kept(root);
   node::remove_prefetched(root);
-  for (const char* file : {"var/lib/flox/containers.json", "var/lib/flox/floxd.lock"})
-    fs::remove(root / file);
-  remove_tree(root / "var/lib/flox/images");
+  const fs::path state = root / "var/lib/flox";
+  for (const std::string_view name : node::state::all)
+    if (!pods_run || name != node::state::lazy) remove_tree(state / name);  // what pods still read
   std::error_code in_use;
-  fs::remove(root / "var/lib/flox", in_use);
+  fs::remove(state, in_use);
 }
 
 // Of images, and of views of the store. Without floxd nobody would end them.
@@ -90,13 +91,18 @@ void remove_runtime_files(const Config& config) {
   };
   unmount(directory / "store");
   if (!config.store_writer.empty()) unmount(config.root / "nix/store");
+  if (fs::exists(directory / "lazy"))
+    for (const auto& mount : fs::directory_iterator(directory / "lazy")) {
+      unmount(mount.path());  // its keeper ends once no container reads there
+      fs::remove(mount.path(), in_use);
+    }
   if (fs::exists(views)) {
     for (const auto& view : fs::directory_iterator(views)) {
       unmount(view.path() / "merged");
       if (fs::is_empty(view.path() / "merged", in_use)) remove_tree(view.path());
     }
   }
-  for (const fs::path& place : {directory / "store", views, config.node_socket,
+  for (const fs::path& place : {directory / "store", directory / "lazy", views, config.node_socket,
                                 config.pod_socket_dir / "pod.sock", config.pod_socket_dir, directory})
     fs::remove(place, in_use);
 }
@@ -131,8 +137,9 @@ void uninstall(const NodeOptions& options) {
   if (root == "/") remove_images(containerd, fs::read_symlink("/proc/self/exe").parent_path());
   if (root == "/") remove_runtime_files(Config::load());
   const fs::path store_root = root == "/" ? Config::load().root : root;
+  const bool pods_run = root == "/" && !node::running_pods().empty();
   record.revert(node::undo_toml_edits, options.force);
-  remove_state_of_floxd(store_root);
+  remove_state_of_floxd(store_root, pods_run);
   end_other_leases(store_root);
   node::forget_bundle(root);
   if (systemd) run_checked({.argv = {"systemctl", "daemon-reload"}});

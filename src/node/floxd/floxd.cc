@@ -48,6 +48,7 @@
 #include "node/floxd/sweep.h"
 #include "node/installer/registry.h"
 #include "node/installer/runtime_closure.h"
+#include "node/installer/state_names.h"
 #include "node/installer/stub_images.h"
 #include "node/shared/store_reader.h"
 #include "node/shared/store_writer.h"
@@ -102,7 +103,7 @@ asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThread
 
 // One floxd a store: a second one would end the first one's leases. Held until the program ends.
 Fd only_one(const fs::path& state) {
-  Fd lock = open_file(state / "floxd.lock", O_RDWR | O_CREAT, 0600);
+  Fd lock = open_file(state / node::state::lock, O_RDWR | O_CREAT, 0600);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
     throw Error(ErrorKind::conflict,
                 fmt::format("another floxd serves the store below {}",
@@ -365,7 +366,8 @@ std::unique_ptr<StoreReader> reader_of(const Config& config, const fs::path& sta
     throw Error(ErrorKind::invalid_input,
                 fmt::format("the writer of the shared store, {}, answers only nodes that have the peers' key",
                             config.store_writer),
-                fmt::format("Bring its peers.key to {}, mode 600.", config.peer_key_file.string()));
+                fmt::format("Write the key that the writer has for this node to {}, mode 600.",
+                            config.peer_key_file.string()));
   return std::make_unique<StoreReader>(
       store,
       WriterClient::Options{.writer = config.store_writer,
@@ -427,7 +429,7 @@ void serve(const Options& options) {
   environments.recover_store();
   RealiseQueue queue(config, config);
   const std::unique_ptr<StoreWriter> writer = writer_of(config, state, runtime, environments, queue, metrics);
-  Containers containers(state / "containers.json");
+  Containers containers(state / node::state::containers);
   KeptPods kept(
       kept_pods_directory(config.root), store,
       {.limits = {}, .lost = [&metrics] { metrics.kept_failed(KeptFailure::unwritten); }, .clock = {}});
@@ -437,8 +439,8 @@ void serve(const Options& options) {
   Images images(config, environments, state);
   StartLog starts;
   Prefetcher prefetches(config, environments, containers, kept, policy, queue[Lane::prefetch], metrics);
-  LazyStarts lazy(config, environments, views, queue, metrics, state / "lazy", state / "lazy-profiles",
-                  directory_of(config.node_socket) / "lazy");
+  LazyStarts lazy(config, environments, views, queue, metrics, state / node::state::lazy,
+                  state / node::state::lazy_profiles, directory_of(config.node_socket) / "lazy");
   const Ending ending{environments, queue};
   NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, lazy, grants,
                    policy, metrics, starts, spans.get());

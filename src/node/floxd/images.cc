@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "catalog/environment_name.h"
+#include "node/installer/state_names.h"
 #include "store/gc/lease.h"
 
 namespace flox::node {
@@ -27,7 +28,7 @@ std::string pinned_package(NamedLock& named) {
 }  // namespace
 
 Images::Images(const Config& config, Environments& environments, const std::filesystem::path& state)
-    : config_(config), environments_(environments), records_(state / "images") {}
+    : config_(config), environments_(environments), records_(state / state::images) {}
 
 EnvironmentImage Images::resolve(const std::string& environment, const Secret& token) const {
   NamedLock named = environments_.lock_of(environment, nullptr, token);

@@ -4,6 +4,7 @@
 #include "base/foreign_error.h"
 #include "base/log.h"
 #include "catalog/settings.h"
+#include "node/installer/state_names.h"
 #include "node/shared/messages.h"
 #include "store/fetch/ask_caches.h"
 #include "store/peers/peer_proof.h"
@@ -15,10 +16,12 @@ constexpr auto after_failure = std::chrono::seconds(30);
 constexpr unsigned threads_for_readers = 8;  // a question of theirs may take a quarter of a second
 constexpr auto after_lie = std::chrono::hours(1);
 
+bool asks_others(const Config& config) { return !config.peers.empty() || !config.store_writer.empty(); }
+
 store::PeerKeys keys_of(const Config& config) {
-  if (config.peers.empty() && !config.peer_address && config.store_writer.empty()) return {};
+  if (!asks_others(config) && !config.peer_address) return {};
   try {
-    return store::read_peer_keys(config.peer_key_file);
+    return store::read_peer_keys(config.peer_key_file, asks_others(config));
   } catch (const Error& error) {
     log::warning("nothing is shared with other nodes: {}", error.what());
     return {};
@@ -70,9 +73,9 @@ Peers::Peers(const Config& config, const std::filesystem::path& state, const sto
     : config_(config),
       metrics_(metrics),
       keys_(keys_of(config)),
-      known_(state / "public-paths.sqlite",
+      known_(state / state::public_paths,
              [&store](std::string_view digest) { return store.find(digest).has_value(); }) {
-  forget_list_of_private_paths(state / "private-paths");
+  forget_list_of_private_paths(state / state::private_paths);
   if (config.peer_address && has_keys())
     inquiry_.emplace(store, known_,
                      PathInquiry::Options{
@@ -92,10 +95,14 @@ bool Peers::has_keys() const {
 }
 
 void Peers::read_keys_again() {
-  if (!has_keys()) return;  // it serves nobody, and asks nobody
+  if (!asks_others(config_) && !config_.peer_address) return;
+  if (!has_keys()) {
+    log::error("floxd began without keys of other nodes: restart it to have it read {}",
+               config_.peer_key_file.string());
+    return;
+  }
   try {
-    store::PeerKeys keys = store::read_peer_keys(config_.peer_key_file);
-    if (keys.empty()) fail(ErrorKind::invalid_input, "{} has no key", config_.peer_key_file.string());
+    store::PeerKeys keys = store::read_peer_keys(config_.peer_key_file, asks_others(config_));
     if (server_) server_->set_keys(keys);
     log::info("{} has {} keys of all nodes, and those of {} readers of the store",
               config_.peer_key_file.string(), keys.of_all.size(), keys.of_readers.size());

@@ -15,6 +15,7 @@
 #include "base/os/replaced_link.h"
 #include "env/manifest.h"
 #include "node/installer/runtime_closure.h"
+#include "node/installer/state_names.h"
 #include "node/shared/messages.h"
 #include "store/gc/lease.h"
 #include "store/local/named_root.h"
@@ -54,9 +55,9 @@ bool is_of_network(const Error& error) { return error.kind() == ErrorKind::unava
 
 StoreReader::StoreReader(store::LocalStore& store, WriterClient::Options writer, Options options)
     : store_(store),
-      client_(of_instance(std::move(writer), options.state / "shared")),
+      client_(of_instance(std::move(writer), options.state / state::shared)),
       options_(std::move(options)),
-      directory_(options_.state / "shared"),
+      directory_(options_.state / state::shared),
       mount_(store.store_directory(), client_.writer(), options_.patience) {}
 
 StoreReader::~StoreReader() = default;

@@ -12,6 +12,7 @@
 #include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "node/installer/state_names.h"
 #include "node/shared/messages.h"
 #include "store/gc/lease.h"
 #include "store/local/named_root.h"
@@ -97,7 +98,7 @@ struct StoreWriter::Job {
 };
 
 StoreWriter::StoreWriter(store::LocalStore& store, Options options)
-    : store_(store), options_(std::move(options)), directory_(options_.state / "readers") {
+    : store_(store), options_(std::move(options)), directory_(options_.state / state::readers) {
   fs::create_directories(directory_);
   std::tie(identity_, identity_text_) = [&] {
     auto [path, text] = identity_of(store_);
