@@ -284,11 +284,12 @@ equal "$(jq -r '.seen | to_entries[] | select(.value | all(. >= 400)) | .key' "$
 
 step "a fuzzer finds no answer that the document does not have, and no 5xx"
 fuzz() {
-  "$venv/bin/schemathesis" run "$catalog_url/api/v1/openapi.json" --phases examples,coverage,fuzzing --max-examples "${FUZZ_EXAMPLES:-8}" --seed 1 \
+  "$venv/bin/schemathesis" run "$catalog_url/api/v1/openapi.json" --phases examples,coverage,fuzzing --max-examples "${FUZZ_EXAMPLES:-$(exhaustive && echo 8 || echo 4)}" --seed 1 \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
     --exclude-operation-id putNar --generation-database none --no-color "$@" >"$dir/fuzz.log" 2>&1 || { tail -120 "$dir/fuzz.log" >&2; die "the fuzzer has found something"; }
 }
 cd "$dir"
-fuzz
+# What it answers to who is not signed in is decided before a backend is asked.
+if [ "$BACKEND" = local ] || exhaustive; then fuzz; fi
 fuzz -H "Authorization: Bearer $token" --exclude-path-regex '^/(api/v1/openapi.json|healthz|metrics)'
 equal "$(ask GET /healthz)" 200

@@ -45,7 +45,7 @@ std::vector<Finding> check_peers(const Config& config, const std::string& metric
     return findings;
   }
   try {
-    store::read_peer_keys(config.peer_key_file);
+    store::read_peer_keys(config.peer_key_file, !config.peers.empty());
   } catch (const Error& error) {
     add(Severity::error, fmt::format("nothing is shared with other nodes: {}", error.what()),
         error.advice().empty()

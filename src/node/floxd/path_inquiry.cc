@@ -33,12 +33,17 @@ void PathInquiry::run(const std::stop_token& stop) {
     }
 }
 
+// Behind those of the last time: what is never answered keeps nothing else waiting.
 std::vector<nix::StorePath> PathInquiry::take(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, stop, [&] { return !waiting_.empty(); });
   std::vector<nix::StorePath> taken;
-  while (!stop.stop_requested() && taken.size() < options_.at_once && !waiting_.empty())
-    taken.push_back(std::move(waiting_.extract(waiting_.begin()).value()));
+  while (!stop.stop_requested() && taken.size() < options_.at_once && !waiting_.empty()) {
+    auto place = last_ ? waiting_.upper_bound(*last_) : waiting_.begin();
+    if (place == waiting_.end()) place = waiting_.begin();
+    taken.push_back(std::move(waiting_.extract(place).value()));
+    last_ = taken.back();
+  }
   return taken;
 }
 
@@ -68,7 +73,9 @@ bool PathInquiry::ask(const std::vector<nix::PathInfo>& infos, const std::stop_t
         },
         stop);
   } catch (const Error& error) {
-    log::debug("asking caches which of {} paths are public: {}", infos.size(), error.what());
+    if (!std::exchange(has_warned_, true))
+      log::warning("other nodes are not told of some paths: which ones are public is not known: {}",
+                   error.what());
     is_answered = false;
   }
   known_.add(shown);
@@ -76,6 +83,7 @@ bool PathInquiry::ask(const std::vector<nix::PathInfo>& infos, const std::stop_t
     note(open);
     return false;
   }
+  has_warned_ = false;
   if (asked_.size() + open.size() > most_waiting) asked_.clear();
   for (const nix::StorePath& path : open) asked_.insert_or_assign(path, std::chrono::steady_clock::now());
   return true;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -55,6 +56,8 @@ class PathInquiry {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   nix::StorePathSet waiting_;             // under mutex_
+  std::optional<nix::StorePath> last_;    // of the thread: the last one taken of them
+  bool has_warned_ = false;               // of the thread: since the caches last answered
   std::map<nix::StorePath, Time> asked_;  // of the thread
   std::jthread thread_;                   // the last: it uses all others
 };

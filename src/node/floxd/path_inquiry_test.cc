@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <set>
 
 #include "base/error.h"
 #include "base/os/file.h"
@@ -34,12 +35,14 @@ class PathInquiryTest : public testing::Test {
                                const bool is_last = answer(names, shown, infos);
                                if (is_last && !std::exchange(is_over, true)) end.set_value();
                              },
+                         .at_once = at_once_,
                          .pause = std::chrono::milliseconds(1),
                          .after_failure = std::chrono::milliseconds(1)});
     inquiry.note(paths);
     end.get_future().wait();
   }
 
+  size_t at_once_ = 500;
   const TempDir directory_;
   store::LocalStore store_{directory_.path() / "root"};
   store::PublicPaths known_{directory_.path() / "public", [](std::string_view) { return true; }};
@@ -73,6 +76,17 @@ TEST_F(PathInquiryTest, what_was_not_answered_is_asked_again) {
   });
   EXPECT_TRUE(known_.contains(one));
   EXPECT_TRUE(known_.contains(two));
+}
+
+TEST_F(PathInquiryTest, what_is_never_answered_keeps_nothing_else_waiting) {
+  const nix::PathInfo one = add("one"), two = add("two"), three = add("three");
+  at_once_ = 1;
+  std::set<std::string> asked;
+  inquire({one.path, two.path, three.path}, [&](const auto& names, const auto&, const auto&) -> bool {
+    asked.insert(names.front());
+    if (asked.size() == 3) return true;
+    fail(ErrorKind::unavailable, "a cache is down");
+  });
 }
 
 TEST_F(PathInquiryTest, ends_in_the_middle_of_a_question) {

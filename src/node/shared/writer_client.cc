@@ -19,8 +19,7 @@ void require_ok(const HttpResponse& response, const std::string& address) {
   if (response.status == 403)
     throw Error(
         ErrorKind::untrusted, fmt::format("{} refuses this node", address),
-        "Bring the writer's peers.key to this node, or the key that the writer has for it, and compare "
-        "the clocks of both.");
+        "Write the key that the writer has for this node to its peers.key, and compare the clocks of both.");
   if (response.status == 404)
     throw Error(ErrorKind::unavailable, fmt::format("{} serves no readers", address),
                 "Set store_readers = true in the writer's /etc/flox/config.toml, and restart its floxd.");

@@ -43,6 +43,19 @@ TEST_F(AskCachesTest, other_contents_do_not_count_and_another_cache_is_asked) {
   EXPECT_THAT(ask({info(*lib_)}, both), ElementsAre(lib_->to_string()));
 }
 
+TEST_F(AskCachesTest, what_only_a_cache_that_is_away_could_know_keeps_no_answer_back) {
+  RealiseOptions how = http_options();
+  how.caches.insert(how.caches.begin(), "http://127.0.0.1:1");
+  how.workers = 1;
+  fs::remove(narinfo("cache", *app_));
+  fs::remove(narinfo("cache", *lib_));
+  std::vector<std::string> shown;
+  EXPECT_THROW(ask_caches({info(*app_), info(*lib_), info(*base_)}, how,
+                          [&](const PathInfo& info) { shown.push_back(info.path.to_string()); }),
+               Error);
+  EXPECT_THAT(shown, ElementsAre(base_->to_string()));
+}
+
 TEST_F(AskCachesTest, a_cache_that_does_not_answer_is_said_after_what_others_have_shown) {
   RealiseOptions how = http_options();
   how.caches.insert(how.caches.begin(), "http://127.0.0.1:1");

@@ -86,6 +86,7 @@ class Search {
             go_on_with(std::move(questions));
         },
         [&] { agenda_->stop(); });
+    if (unanswered_) throw Error(*unanswered_);
     return std::move(found_);
   }
 
@@ -120,10 +121,22 @@ class Search {
       });
     }
     if (!question.remembered_absent) {
-      if (!request_.only_ask() || question.is_cache_down) question.reasons.fail(question.path);
+      if (!request_.only_ask()) question.reasons.fail(question.path);
+      if (question.is_cache_down) note_unanswered(question);
       return agenda_->settle();
     }
     ask(Question{.path = question.path, .wanted = question.wanted, .afresh = true, .reasons = {}});
+  }
+
+  // Who only asks learns first what was answered of all others.
+  void note_unanswered(const Question& question) {
+    const std::lock_guard lock(mutex_);
+    if (unanswered_) return;
+    try {
+      question.reasons.fail(question.path);
+    } catch (const Error& error) {
+      unanswered_ = error;
+    }
   }
 
   const v1::Remembered* remembered(const Question& question) const {
@@ -226,6 +239,7 @@ class Search {
   std::shared_ptr<Agenda> agenda_ = std::make_shared<Agenda>();
   std::mutex mutex_;
   std::vector<Substitute> found_;
+  std::optional<Error> unanswered_;  // the first
 };
 
 }  // namespace

@@ -65,9 +65,13 @@ PeerKeys parse_peer_keys(std::string_view text) {
     std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty()) continue;
+    if (line.empty() || line.starts_with('#')) continue;
     const size_t space = line.find(' ');
     const std::string_view key = space == std::string_view::npos ? line : line.substr(space + 1);
+    if (space == 0 || !std::ranges::all_of(key, [](char c) { return c > ' ' && c < 0x7f; }))
+      throw Error(
+          ErrorKind::invalid_input, fmt::format("line {} is neither KEY nor NODE KEY", number),
+          "Write a key of printable characters without blanks, or a node's name, one blank and a key.");
     if (key.size() < least_peer_key)
       throw Error(ErrorKind::invalid_input,
                   fmt::format("the key in line {} has fewer than {} bytes", number, least_peer_key),
@@ -80,18 +84,17 @@ PeerKeys parse_peer_keys(std::string_view text) {
   return keys;
 }
 
-PeerKeys read_peer_keys(const std::filesystem::path& file) {
+PeerKeys read_peer_keys(const std::filesystem::path& file, bool shows_one) {
   const Secret text = read_secret_file(file);
-  return in_context(file.string(), [&] { return parse_peer_keys(text.reveal()); });
+  PeerKeys keys = in_context(file.string(), [&] { return parse_peer_keys(text.reveal()); });
+  if (shows_one && keys.of_all.empty())
+    throw Error(ErrorKind::not_found, file.string() + " has no key that this node can show",
+                "Write a line with nothing but the key.");
+  if (keys.empty()) fail(ErrorKind::not_found, "{} has no key", file.string());
+  return keys;
 }
 
-Secret read_peer_key(const std::filesystem::path& file) {
-  const PeerKeys keys = read_peer_keys(file);
-  if (keys.of_all.empty())
-    fail(ErrorKind::not_found, "{} has no key of this node's: a line with nothing but the key",
-         file.string());
-  return keys.of_all.front();
-}
+Secret read_peer_key(const std::filesystem::path& file) { return read_peer_keys(file, true).of_all.front(); }
 
 std::string make_peer_proof(const Secret& key, const PeerRequest& request,
                             std::chrono::system_clock::time_point now) {

@@ -29,10 +29,11 @@ struct PeerKeys {
 
   bool empty() const noexcept { return of_all.empty() && of_readers.empty(); }
 };
-// Throws Error(invalid_input) for a key that is too short, with the number of its line.
+// Throws Error(invalid_input) for a line that is something else, or whose key is too short, with its number.
 PeerKeys parse_peer_keys(std::string_view text);
-// The same of a file. Throws Error as read_secret_file() does, too.
-PeerKeys read_peer_keys(const std::filesystem::path& file);
+// The same of a file. `shows_one`: the node asks others, and needs a key of all nodes for it. Throws Error as
+// read_secret_file() does, too, and not_found if the keys that it needs are not there.
+PeerKeys read_peer_keys(const std::filesystem::path& file, bool shows_one);
 // The one that this node shows. Throws Error(not_found), too, if there is none that all nodes have.
 Secret read_peer_key(const std::filesystem::path& file);
 

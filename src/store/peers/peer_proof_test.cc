@@ -10,6 +10,8 @@
 namespace flox::store {
 namespace {
 
+using namespace std::string_literals;
+
 using std::chrono::seconds;
 using std::chrono::system_clock;
 
@@ -70,6 +72,9 @@ TEST(PeerProof, needs_a_key_that_nobody_guesses) {
   EXPECT_THROW(read_peer_key(directory.path() / "short"), Error);
   write_file(directory.path() / "readers", "one " + std::string(32, 'o') + "\n", 0600);
   EXPECT_THROW(read_peer_key(directory.path() / "readers"), Error) << "none is this node's own";
+  EXPECT_EQ(read_peer_keys(directory.path() / "readers", false).of_readers.size(), 1U);
+  write_file(directory.path() / "comment", "# nothing yet\n", 0600);
+  EXPECT_THROW(read_peer_keys(directory.path() / "comment", false), Error);
   EXPECT_THROW(read_peer_key(directory.path() / "open"), Error);
   EXPECT_THROW(read_peer_key(directory.path() / "none"), Error);
 }
@@ -86,6 +91,9 @@ TEST(PeerKeys, have_a_line_each_with_the_name_of_the_node_whose_own_it_is) {
   EXPECT_TRUE(parse_peer_keys("").empty());
   EXPECT_THROW(parse_peer_keys(a + "\none " + std::string(31, 'x')), Error);
   EXPECT_THROW(parse_peer_keys(a + "\nshort"), Error);
+  EXPECT_EQ(parse_peer_keys("# of all nodes\n" + a).of_all.size(), 1U);
+  for (const std::string& line : {" " + a, "one\t" + a, "one  " + a, "one two " + a, a + "\0"s})
+    EXPECT_THROW(parse_peer_keys(line), Error) << line;
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ namespace {
 // One row per digest: a store has one path of it.
 constexpr const char* schema =
     "create table if not exists PublicPaths (digest text primary key, narHash text not null) without rowid";
-constexpr auto room_pause = std::chrono::hours(1);  // looking through the whole store takes seconds
+constexpr auto room_pause = std::chrono::hours(1);    // looking through the whole store takes seconds
+constexpr auto open_pause = std::chrono::minutes(1);  // until a list that could not be opened is tried again
 
 sqlite::Connection& with_schema(sqlite::Connection& connection) {
   connection.execute(schema);
@@ -40,28 +41,40 @@ struct PublicPaths::Table {
 
 PublicPaths::PublicPaths(std::filesystem::path file, IsThere is_there, size_t most)
     : file_(std::move(file)), is_there_(std::move(is_there)), most_(most) {
-  if (open()) return;
-  std::error_code ignored;
-  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file_.string() + suffix, ignored);
-  if (!open())
-    log::error("other nodes are told of no path: which ones are public cannot be kept in {}", file_.string());
+  open();
 }
 
 PublicPaths::~PublicPaths() = default;
 
-bool PublicPaths::open() {
+void PublicPaths::open() {
   try {
-    table_ = std::make_unique<Table>(file_);
-    auto row = table_->count.use();
-    row.next();
-    count_ = static_cast<size_t>(row.number(0));
-    return true;
+    read();
+    return;
   } catch (const Error& error) {
     table_.reset();
     log::warning("which paths are public cannot be read: {}", error.what());
-    return false;
+    if (error.kind() == ErrorKind::unavailable) return try_later();
+  }
+  std::error_code ignored;
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file_.string() + suffix, ignored);
+  try {
+    read();
+  } catch (const Error& error) {
+    table_.reset();
+    try_later();
+    log::error("other nodes are told of no path: which ones are public cannot be kept in {}: {}",
+               file_.string(), error.what());
   }
 }
+
+void PublicPaths::read() {
+  table_ = std::make_unique<Table>(file_);
+  auto row = table_->count.use();
+  row.next();
+  count_ = static_cast<size_t>(row.number(0));
+}
+
+void PublicPaths::try_later() { open_again_ = std::chrono::steady_clock::now() + open_pause; }
 
 bool PublicPaths::contains(const nix::PathInfo& info) const {
   const std::lock_guard lock(mutex_);
@@ -78,7 +91,9 @@ bool PublicPaths::contains(const nix::PathInfo& info) const {
 
 void PublicPaths::add(const std::vector<nix::PathInfo>& infos) {
   const std::lock_guard lock(mutex_);
-  if (!table_ || infos.empty()) return;
+  if (infos.empty()) return;
+  if (!table_ && std::chrono::steady_clock::now() >= open_again_) open();
+  if (!table_) return;
   try {
     if (count_ + infos.size() > most_) make_room();
     insert(infos);

@@ -38,9 +38,12 @@ class PublicPaths {
 
  private:
   struct Table;
-  bool open();
+  // All under mutex_, but in the constructor. A list that is damaged is begun anew; one that cannot be read
+  // for a reason that may pass is left alone, and read later.
+  void open();
+  void read();
+  void try_later();
   void insert(const std::vector<nix::PathInfo>& infos);
-  // Under mutex_, as the others.
   void make_room();
 
   const std::filesystem::path file_;
@@ -48,7 +51,8 @@ class PublicPaths {
   const size_t most_;
   mutable std::mutex mutex_;
   std::unique_ptr<Table> table_;  // null: the file cannot be used
-  size_t count_ = 0;              // rows
+  std::chrono::steady_clock::time_point open_again_{};
+  size_t count_ = 0;  // rows
   mutable bool has_warned_ = false;
   std::optional<std::chrono::steady_clock::time_point> made_room_;
 };

@@ -76,6 +76,14 @@ TEST_F(PublicPathsTest, a_file_that_is_damaged_is_begun_anew_and_all_is_private)
   EXPECT_TRUE(PublicPaths(file_, all_there).contains(info('b')));
 }
 
+TEST_F(PublicPathsTest, what_cannot_be_opened_for_a_reason_that_may_pass_is_left_alone) {
+  std::filesystem::create_directory(file_);
+  PublicPaths known(file_, all_there);
+  known.add({info('a')});
+  EXPECT_FALSE(known.contains(info('a')));
+  EXPECT_TRUE(std::filesystem::is_directory(file_));
+}
+
 TEST_F(PublicPathsTest, where_nothing_can_be_kept_all_is_private) {
   std::filesystem::create_directories(file_ / "in-the-way");
   PublicPaths known(file_, all_there);
