@@ -3,7 +3,8 @@
 //
 //   {"query": ["HASH-NAME"…]}    what caches say of each path, all of them asked at the same time: a line of
 //   JSON, [{"offers": [{"cache": N, "narinfo": TEXT}…], "error": TEXT, "index": BYTES}…], then files of so
-//   many bytes: the index that the first offer with one names, as far as there is room
+//   many bytes: the index that the first offer with one names, as far as there is room and it comes soon. The
+//   answer is of the first paths, of one at least, as far as there is room: who asks asks for the others next
 //   {"cache": N, "index": "nar/….index.zst"}      the index's file
 //   {"path": "HASH-NAME", "cache": N, "url": URL, "first": N, "size": N, "nar_size": N}    what that part of
 //   a NAR file decompresses to

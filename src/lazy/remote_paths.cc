@@ -64,7 +64,8 @@ struct RemotePaths::Told {
 
 std::vector<RemotePaths::Told> RemotePaths::ask_for(const std::vector<nix::StorePath>& paths) {
   std::vector<Told> result;
-  for (size_t begin = 0; begin < paths.size(); begin += most_queried) {
+  while (result.size() < paths.size()) {
+    const size_t begin = result.size();
     const size_t count = std::min(most_queried, paths.size() - begin);
     json names = json::array();
     for (size_t i = 0; i < count; ++i) names.push_back(paths[begin + i].base_name());
@@ -73,9 +74,9 @@ std::vector<RemotePaths::Told> RemotePaths::ask_for(const std::vector<nix::Store
     const size_t line = std::min(rest.find('\n'), rest.size());
     const json found = parse_json(rest.substr(0, line), answer_name);
     rest.remove_prefix(std::min(line + 1, rest.size()));
-    if (!found.is_array() || found.size() != count)
-      fail(ErrorKind::internal, "{} is not of as many paths as were asked for", answer_name);
-    for (size_t i = 0; i < count; ++i) {
+    if (!found.is_array() || found.empty() || found.size() > count)
+      fail(ErrorKind::internal, "{} is of no path, or of more than were asked for", answer_name);
+    for (size_t i = 0; i < found.size(); ++i) {
       Told told{.path = paths[begin + i],
                 .offers = {},
                 .error = string_member(found[i], "error", answer_name),

@@ -83,7 +83,8 @@ void ServedPaths::serve(const nix::StorePath& path, uint32_t slot, std::string n
 }
 
 // As they are now, in one file that is replaced as a whole.
-void ServedPaths::write_given() const {
+void ServedPaths::write_given() {
+  is_written_ = false;
   GivenPaths given{.last_slot = last_slot_, .paths = {}};
   {
     const std::lock_guard lock(mutex_);
@@ -91,6 +92,7 @@ void ServedPaths::write_given() const {
       given.paths.push_back({.path = path, .slot = served.slot, .whole = served.whole});
   }
   write_given_paths(files_, given);
+  is_written_ = true;
 }
 
 void ServedPaths::fetch_all() {
@@ -136,15 +138,21 @@ std::vector<uint32_t> ServedPaths::add(const std::vector<nix::StorePath>& paths)
   return slots;
 }
 
-// Of the mount; not of its files.
+// And what came of them. Frames that are on their way keep the contents, which so write no more.
 void ServedPaths::forget(const std::vector<nix::StorePath>& paths) {
-  const std::lock_guard lock(mutex_);
-  for (const nix::StorePath& path : paths) {
-    const auto found = served_.find(path);
-    if (found == served_.end()) continue;
-    mounted_.remove(found->second.slot);
-    served_.erase(found);
+  std::vector<std::shared_ptr<SparsePath>> forgotten;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const nix::StorePath& path : paths) {
+      const auto found = served_.find(path);
+      if (found == served_.end()) continue;
+      is_written_ = false;
+      mounted_.remove(found->second.slot);
+      forgotten.push_back(std::move(found->second.contents));
+      served_.erase(found);
+    }
   }
+  for (const auto& contents : forgotten) contents->drop();
 }
 
 void ServedPaths::use_store(const std::vector<nix::StorePath>& paths, const std::string& store) {
@@ -176,7 +184,8 @@ void ServedPaths::use_store(const std::vector<nix::StorePath>& paths, const std:
 void ServedPaths::drop(const std::vector<nix::StorePath>& paths) {
   const std::lock_guard giving(giving_);
   forget(paths);
-  write_given();
+  // A successor reads what is known of each path that was given, so that goes last.
+  if (!is_written_) write_given();
   for (const nix::StorePath& path : paths) remove_path(files_, path);
 }
 

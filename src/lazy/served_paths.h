@@ -61,7 +61,8 @@ class ServedPaths {
   // This directory of a store has all of them from now on, verified, and keeps them until they are dropped:
   // reads go there, and what came is removed. Unknown is fine, as with the next.
   void use_store(const std::vector<nix::StorePath>& paths, const std::string& store);
-  // Nobody uses them any more.
+  // Nobody uses them any more. What came of them is removed first: that needs no room on the disk. If the
+  // rest fails (Error), drop them again.
   void drop(const std::vector<nix::StorePath>& paths);
   // What readers have wanted of the path since this process began, as far as that has `most` bytes of text.
   std::vector<FileRange> wanted(const nix::StorePath& path, size_t most) const;
@@ -82,7 +83,7 @@ class ServedPaths {
   };
   void serve(const nix::StorePath& path, uint32_t slot, std::string name, const std::string& store);
   Served find(const nix::StorePath& path) const;
-  void write_given() const;
+  void write_given();
   void forget(const std::vector<nix::StorePath>& paths);
 
   const Directory files_;
@@ -92,6 +93,7 @@ class ServedPaths {
   MountedPaths mounted_;
   std::mutex giving_;  // held while the mount's files change; before the other
   uint32_t last_slot_ = 0;
+  bool is_written_ = true;  // the file of what was given says what is so
   mutable std::mutex mutex_;
   std::map<nix::StorePath, Served> served_;
 };

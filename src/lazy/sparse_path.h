@@ -42,6 +42,9 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
 
   // From now on all is read in `store`, which has the path under `name`, verified; what came is removed.
   void use_store(Directory store, std::string name);
+  // Nobody reads it any more: what came is removed, and what is still to come is not written, so that the
+  // file's name is free for another one.
+  void drop() { part_.remove(); }
   // Bytes of files that are here now, and of all.
   uint64_t bytes_here() const;
   uint64_t bytes() const noexcept { return bytes_; }

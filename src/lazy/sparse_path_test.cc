@@ -262,6 +262,36 @@ TEST(SparsePathTest, OnceAStoreHasItAllIsReadThereAndWhatCameIsRemoved) {
   EXPECT_EQ(bytes(*path, big, 0, 100), "");
 }
 
+TEST(SparsePathTest, AFrameThatComesAfterItsPathWasDroppedLeavesTheFileToItsSuccessor) {
+  Sample sample;
+  TempDir dir;
+  std::promise<void> begun, may_come;
+  std::atomic<int> brought = 0;
+  FrameQueue queue(1, 0);  // the late frame comes first
+  const auto source = [&] {
+    return queue.source("x", {[&](uint32_t frame, uint32_t) {
+                          if (brought++ == 0) {
+                            begun.set_value();
+                            may_come.get_future().wait();
+                          }
+                          return sample.frame(frame);
+                        }});
+  };
+  const uint32_t small = sample.file("small");
+  auto old = open_in(dir, sample.index, source());
+  std::promise<void> late;
+  old->want(small, 0, 10, [&](int) { late.set_value(); });
+  begun.get_future().wait();
+  old->drop();
+  const auto path = open_in(dir, sample.index, source());
+  may_come.set_value();
+  late.get_future().wait();
+  EXPECT_FALSE(fs::exists(dir.path() / "part"));
+  EXPECT_EQ(await(*path, small, 0, 3000), 0);
+  EXPECT_EQ(bytes(*path, small, 0, 3000), sample.small);
+  EXPECT_EQ(bytes(*old, small, 0, 3000), "");
+}
+
 TEST(SparsePathTest, KnowsWhatCouldNotBeReadUntilItCame) {
   Sample sample;
   TempDir dir;

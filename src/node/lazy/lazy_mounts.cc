@@ -96,15 +96,19 @@ std::vector<LazyPath> LazyMount::find(const std::vector<nix::StorePath>& paths) 
     }
     if (!unknown.empty()) remote = &*remote_;
   }
-  // In a mount of an earlier floxd they may be already.
+  // In a mount of an earlier floxd they may be already. Files alone may be of one that was never added: the
+  // caches may have it elsewhere by now.
   const Directory files(files_);
   std::vector<lazy::RemotePath> found;
-  std::vector<nix::StorePath> asked;
+  std::vector<nix::StorePath> asked, written;
   for (const nix::StorePath& path : unknown)
-    if (lazy::has_remote_path(files, path))
-      found.push_back(lazy::read_mounted_path(files, path, *remote));
+    (lazy::has_remote_path(files, path) ? written : asked).push_back(path);
+  const std::vector<uint32_t> slots = control_.slots(written);
+  for (size_t i = 0; i < written.size(); ++i)
+    if (slots[i] != 0)
+      found.push_back(lazy::read_mounted_path(files, written[i], *remote));
     else
-      asked.push_back(path);
+      asked.push_back(written[i]);
   if (!asked.empty())
     for (lazy::RemotePath& path : remote->find(asked)) found.push_back(std::move(path));
   std::map<nix::StorePath, Known> met;
@@ -134,15 +138,23 @@ void LazyMount::add(std::vector<LazyPath*> paths) {
   for (const LazyPath* path : paths) names.push_back(path->info.path);
   const std::vector<uint32_t> before = control_.slots(names);
   const Directory files(files_);
-  for (size_t i = 0; i < paths.size(); ++i) {
-    if (before[i] != 0) continue;
-    const std::scoped_lock lock(mutex_);
-    const auto known = known_.find(names[i]);
-    if (known == known_.end() || !known->second.remote)
-      fail(ErrorKind::unavailable, "{} has gone from the mount meanwhile", names[i].to_string());
-    lazy::write_remote_path(files, *known->second.remote);
+  std::vector<nix::StorePath> written;
+  std::vector<uint32_t> slots;
+  try {
+    for (size_t i = 0; i < paths.size(); ++i) {
+      if (before[i] != 0) continue;
+      const std::scoped_lock lock(mutex_);
+      const auto known = known_.find(names[i]);
+      if (known == known_.end() || !known->second.remote)
+        fail(ErrorKind::unavailable, "{} has gone from the mount meanwhile", names[i].to_string());
+      written.push_back(names[i]);
+      lazy::write_remote_path(files, *known->second.remote);
+    }
+    slots = control_.add(names);
+  } catch (...) {
+    take_back(written);
+    throw;
   }
-  const std::vector<uint32_t> slots = control_.add(names);
   for (size_t i = 0; i < paths.size(); ++i) {
     paths[i]->slot = slots[i];
     const std::scoped_lock lock(mutex_);
@@ -150,6 +162,15 @@ void LazyMount::add(std::vector<LazyPath*> paths) {
       known->second.path.slot = slots[i];
       known->second.remote.reset();  // the server has it
     }
+  }
+}
+
+// By the server: it may have added some, and then needs the files until it has dropped them.
+void LazyMount::take_back(const std::vector<nix::StorePath>& paths) const noexcept {
+  try {
+    lazy::MountControl(files_, milliseconds(0)).drop(paths);
+  } catch (const std::exception& error) {
+    log::warning("what could not be added to the mount {} stays in its files: {}", name_, message_of(error));
   }
 }
 

@@ -54,7 +54,9 @@ class LazyMount {
   // they are asked for all of them at the same time. Throws Error if there is one that cannot be shown
   // (RemotePaths::find).
   std::vector<LazyPath> find(const std::vector<nix::StorePath>& paths);
-  // Shows them; what it shows already is fine. Sets the slots.
+  // Shows them; what it shows already is fine. Sets the slots. If it throws, those that it did not show
+  // before are not shown, and nothing of them is left in its files, unless the server cannot be asked for
+  // that.
   void add(std::vector<LazyPath*> paths);
   void drop(const std::vector<nix::StorePath>& paths);
   // What was found and is not shown is not needed.
@@ -69,6 +71,7 @@ class LazyMount {
     LazyPath path;
     std::optional<lazy::RemotePath> remote;  // until it is added
   };
+  void take_back(const std::vector<nix::StorePath>& paths) const noexcept;
 
   const std::string name_;
   const std::filesystem::path directory_, files_, place_;
