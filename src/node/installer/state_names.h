@@ -1,5 +1,5 @@
-// What floxd keeps below /var/lib/flox, by name, besides what src/node/kept and src/node/prefetch keep there. In
-// one place, so that `flox node uninstall` leaves nothing of it.
+// What floxd keeps below /var/lib/flox, by name, besides what src/node/kept and src/node/prefetch keep there.
+// In one place, so that `flox node uninstall` leaves nothing of it.
 #pragma once
 
 #include <array>
@@ -17,8 +17,16 @@ inline constexpr const char* readers = "readers";
 inline constexpr const char* shared = "shared";
 
 // All of them, with what SQLite puts beside a database.
-inline constexpr std::array all{lock,         containers,   images,        lazy,    lazy_profiles,
-                                public_paths, private_paths, readers,       shared,  "public-paths.sqlite-wal",
+inline constexpr std::array all{lock,
+                                containers,
+                                images,
+                                lazy,
+                                lazy_profiles,
+                                public_paths,
+                                private_paths,
+                                readers,
+                                shared,
+                                "public-paths.sqlite-wal",
                                 "public-paths.sqlite-shm"};
 
 }  // namespace flox::node::state
