@@ -104,5 +104,5 @@ refused "cannot be the tag" laptop containerize --tag '-x' -f bad.tar
 refused "no ordinary file" laptop containerize -f /dev/null
 [ -c /dev/null ] || die "/dev/null was replaced"
 sed -i 's/^stop-signal = .*/stop-sgnal = "SIGINT"/' .flox/env/manifest.toml
-refused "containerize.config.stop-sgnal" laptop containerize -f bad.tar
+refused "unknown key 'stop-sgnal' in [containerize.config]" laptop containerize -f bad.tar
 [ -z "$(find . -maxdepth 1 -name '*bad.tar*')" ] || die "a file was left"
