@@ -93,9 +93,10 @@ step "a container that nobody waits for any more leaves no lease, and its pod wh
 kill -STOP "$(cat "$WORLD/catalog.pid")"
 PATIENCE=1 prepare left-a left || true
 kill -CONT "$(cat "$WORLD/catalog.pid")"
-goes_on() {  # as far as the pod's lease, which comes after the container's; a sweep may have taken it before anybody looked
+goes_on() {  # as far as the pod's lease, which comes after the container's; a sweep that was faster has said so
   local file
-  ! grep -qF 'prepared container main of pod shop/left' "$WORLD/logs/floxd.log" || return 0
+  awk '/prepared container main of pod shop\/left:/ { prepared = 1 } prepared && /what was kept for the pod .* is gone/ { gone = 1 } END { exit !gone }' \
+    "$WORLD/logs/floxd.log" && return
   file=$(grep -lF '"name": "left"' "$kept"/*/pod.json) && [ -d "$leases/kept-$(basename "$(dirname "$file")")" ]
 }
 left_nothing() { [ ! -e "$leases/left-a" ] && jq -e 'all(.[]; .id != "left-a")' "$NODE_ROOT/var/lib/flox/containers.json"; }

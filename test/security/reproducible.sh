@@ -16,7 +16,7 @@ if exhaustive; then
   targets+=("${of_node[@]}")
   programs+=("${of_node[@]}")
 fi
-for program in "${of_node[@]}"; do
+for program in flox-pause "${of_node[@]}"; do
   ! grep -qaF "$PROJECT/" "$BUILD_DIR/bin/$program" || die "$program holds the path of its build"
 done
 
@@ -33,6 +33,6 @@ git -C "$PROJECT" ls-files -z --cached --others --exclude-standard |
 
 for program in "${programs[@]}"; do
   cmp "$BUILD_DIR/bin/$program" "$other/build/bin/$program" || die "$program differs between two directories"
-  ! grep -qaF -e "$work" -e "$PROJECT/" "$BUILD_DIR/bin/$program" "$other/build/bin/$program" || die "$program holds the path of its build"
+  ! grep -qaF -e "$work" -e "$PROJECT/" "$other/build/bin/$program" || die "$program holds the path of its build"
 done
 step "${programs[*]}: bit-identical"
