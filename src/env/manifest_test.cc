@@ -11,9 +11,9 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::string complaint(std::string_view toml) {
+std::string complaint(std::string_view toml, const std::string& name = "manifest.toml") {
   try {
-    Manifest::parse(toml, "manifest.toml");
+    Manifest::parse(toml, name);
     return "nothing";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
@@ -126,45 +126,30 @@ TEST(Manifest, options_and_groups_that_are_wrong_are_refused_with_their_place) {
 // What a lock could not say is refused where it is written, and not as something that the catalog has
 // answered.
 TEST(Manifest, names_and_priorities_that_no_lock_can_have_are_refused_with_their_place) {
-  const auto refusal = [](const std::string& text) -> std::string {
-    try {
-      Manifest::parse(text, "m.toml");
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "accepted";
+  const auto entry = [&](const std::string& text) {
+    return complaint("version = 1\n[install]\n" + text, "m.toml");
   };
-  using testing::HasSubstr;
-  const auto entry = [&](const std::string& text) { return refusal("version = 1\n[install]\n" + text); };
   EXPECT_THAT(entry("\"a\\nb\".pkg-path = 'x'"), HasSubstr("m.toml:3:1: 'a\uFFFDb' cannot be an install id"));
   EXPECT_THAT(entry("'" + std::string(256, 'x') + "'.pkg-path = 'x'"), HasSubstr("m.toml:3:1: "));
-  EXPECT_EQ(entry("'" + std::string(255, 'x') + "'.pkg-path = 'x'"), "accepted");
-  EXPECT_EQ(entry("'ünï'.pkg-path = 'x'"), "accepted");
+  EXPECT_EQ(entry("'" + std::string(255, 'x') + "'.pkg-path = 'x'"), "nothing");
+  EXPECT_EQ(entry("'ünï'.pkg-path = 'x'"), "nothing");
   EXPECT_THAT(entry("a.pkg-path = \"x\\u0007\""), HasSubstr("m.toml:3:14: [install] a.pkg-path cannot be"));
   EXPECT_THAT(entry("a = { pkg-path = 'x', version = \"1\\u202e\" }"), HasSubstr("a.version cannot be"));
   for (const char* number : {"-1", "1000001", "1.0", "'5'", "9223372036854775807"})
     EXPECT_THAT(entry(fmt::format("a.pkg-path = 'a'\na.priority = {}", number)),
                 HasSubstr("m.toml:4:14: [install] a.priority must be a whole number from 0 to 1000000"));
   for (const char* number : {"0", "1000000", "0x10"})
-    EXPECT_EQ(entry(fmt::format("a.pkg-path = 'a'\na.priority = {}", number)), "accepted");
+    EXPECT_EQ(entry(fmt::format("a.pkg-path = 'a'\na.priority = {}", number)), "nothing");
 }
 
 TEST(Manifest, a_schema_version_is_one_of_flox) {
-  const auto refusal = [](const std::string& text) -> std::string {
-    try {
-      Manifest::parse(text, "m.toml");
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "accepted";
-  };
   for (const char* schema : {"1.10.0", "1.19.0", "1.25.0", "1.100.0"})
-    EXPECT_EQ(refusal(fmt::format("schema-version = '{}'", schema)), "accepted");
+    EXPECT_EQ(complaint(fmt::format("schema-version = '{}'", schema)), "nothing");
   for (const char* schema :
        {"", "1", "1.9.0", "2.0.0", "2.10.0", "1.10", "1.010.0", "1.1x.0", "v1.10.0", "1..0"})
-    EXPECT_THAT(refusal(fmt::format("# top\nschema-version = '{}'", schema)),
+    EXPECT_THAT(complaint(fmt::format("# top\nschema-version = '{}'", schema), "m.toml"),
                 testing::HasSubstr("m.toml:2:18: "));
-  EXPECT_THAT(refusal("schema-version = '1.10.0'\nversion = 1"),
+  EXPECT_THAT(complaint("schema-version = '1.10.0'\nversion = 1", "m.toml"),
               testing::HasSubstr("m.toml:2:11: the manifest has both version and schema-version"));
 }
 
