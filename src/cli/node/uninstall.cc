@@ -26,9 +26,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void refuse_while_pods_run(bool force) {
+// Whether pods run that use flox.
+bool refuse_while_pods_run(bool force) {
   const std::vector<std::string> pods = node::running_pods();
-  if (pods.empty() || force) return;
+  if (pods.empty() || force) return !pods.empty();
   throw Error(
       ErrorKind::conflict,
       fmt::format("uninstalling: {} of this node's pods use flox: {}", pods.size(), fmt::join(pods, ", ")),
@@ -49,7 +50,6 @@ void refuse_while_floxd_runs(const Config& config) {
               "Stop it with what started it, and run this again.");
 }
 
-// What floxd has written besides the store.
 // What was seen of owners whom the node trusts no more. The others were trusted before the installation.
 void forget_owners(const fs::path& root) {
   const fs::path seen = root / "var/lib/flox/trust";
@@ -61,6 +61,7 @@ void forget_owners(const fs::path& root) {
   fs::remove(seen, in_use);
 }
 
+// What floxd has written besides the store.
 void remove_state_of_floxd(const fs::path& root, bool pods_run) {
   forget_owners(root);
   node::remove_kept(root);
@@ -129,7 +130,7 @@ void uninstall(const NodeOptions& options) {
                count_text(changes.changes().size(), "file"));
     return;
   }
-  if (root == "/") refuse_while_pods_run(options.force);
+  const bool pods_run = root == "/" && refuse_while_pods_run(options.force);
   const node::Containerd containerd = node::find_containerd(root, options.install.containerd_config);
   const bool systemd = root == "/" && fs::exists("/run/systemd/system");
   if (systemd) run({.argv = {"systemctl", "disable", "--now", "floxd.socket", "floxd.service"}});
@@ -137,7 +138,6 @@ void uninstall(const NodeOptions& options) {
   if (root == "/") remove_images(containerd, fs::read_symlink("/proc/self/exe").parent_path());
   if (root == "/") remove_runtime_files(Config::load());
   const fs::path store_root = root == "/" ? Config::load().root : root;
-  const bool pods_run = root == "/" && !node::running_pods().empty();
   record.revert(node::undo_toml_edits, options.force);
   remove_state_of_floxd(store_root, pods_run);
   end_other_leases(store_root);

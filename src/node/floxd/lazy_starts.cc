@@ -125,10 +125,10 @@ LazyStarts::~LazyStarts() {
 
 // What an earlier start of the very same packages has found, all at once: what it refers to is known of a
 // path only when that has come.
-void LazyStarts::find_ahead(LazyMount& mount, const Found& found, const Asked& asked,
+void LazyStarts::find_ahead(LazyMount& mount, const Found& found, const std::vector<nix::StorePath>& packages,
                             const store::LocalStore& store) {
   if (!found.profile) return;
-  for (const nix::StorePath& path : packages_of(asked.lock, asked.system))
+  for (const nix::StorePath& path : packages)
     if (!found.profile->has(path) && !store.is_valid(path)) return;
   std::vector<nix::StorePath> missing;
   for (const StartProfile::Path& path : found.profile->paths)
@@ -142,14 +142,15 @@ void LazyStarts::find_ahead(LazyMount& mount, const Found& found, const Asked& a
 
 LazyStarts::Found LazyStarts::find(LazyMount& mount, const Asked& asked, store::LocalStore& store) {
   Found found;
-  found.profile = profiles_.find(packages_of(asked.lock, asked.system));
-  find_ahead(mount, found, asked, store);
+  const std::vector<nix::StorePath> packages = packages_of(asked.lock, asked.system);
+  found.profile = profiles_.find(packages);
+  find_ahead(mount, found, packages, store);
   nix::StorePathSet seen;
   std::vector<nix::StorePath> next;
   const auto want = [&](const nix::StorePath& path) {
     if (seen.insert(path).second) next.push_back(path);
   };
-  for (const nix::StorePath& path : packages_of(asked.lock, asked.system)) want(path);
+  for (const nix::StorePath& path : packages) want(path);
   while (!next.empty()) {
     store.add_temp_roots({next.begin(), next.end()});  // before anybody looks whether they are valid
     std::vector<nix::StorePath> missing;

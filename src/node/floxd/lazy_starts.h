@@ -99,7 +99,7 @@ class LazyStarts {
   Started show(const std::string& name, LazyMount& mount, Found& found, const Asked& asked);
   void write(const std::string& name, const Record& record) const;
   void read_records();
-  static void find_ahead(LazyMount& mount, const Found& found, const Asked& asked,
+  static void find_ahead(LazyMount& mount, const Found& found, const std::vector<nix::StorePath>& packages,
                          const store::LocalStore& store);
   static void fetch_ahead(const LazyMount& mount, Found& found);
   void remember(const Record& record);

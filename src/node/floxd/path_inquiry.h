@@ -29,7 +29,7 @@ class PathInquiry {
         ask;
     size_t at_once = 500;                             // paths of one question
     std::chrono::milliseconds pause{1000};            // between two questions
-    std::chrono::milliseconds after_failure{60'000};  // until the same is asked again
+    std::chrono::milliseconds after_failure{60'000};  // until the next question
     std::chrono::milliseconds again{3'600'000};  // until a path is asked for again that no cache has shown
   };
   // Paths that wait, and those that were asked for in vain. Of more, the next realisation says it again.
