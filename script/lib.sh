@@ -23,14 +23,15 @@ PATIENCE=${FLOX_TEST_PATIENCE:-6}
 # wait_until SECONDS DESCRIPTION COMMAND…: polls; a failure says what was waited for, and what show_trouble shows, if there is one.
 wait_until() { wait_for_process '' "$@"; }
 # wait_for_process PID SECONDS DESCRIPTION COMMAND…: the same of what that process is to do; its end is a failure at once.
+# What it runs sees its local variables in place of the script's own of that name: hence theirs, which no script has.
 wait_for_process() {
-  local pid=$1 limit=$(($2 * PATIENCE)) what=$3 end why=
+  local wait_pid=$1 wait_limit=$(($2 * PATIENCE)) wait_what=$3 wait_end wait_why=
   shift 3
-  end=$((SECONDS + limit))
+  wait_end=$((SECONDS + wait_limit))
   until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || why="waited $limit s in vain for $what"
-    [ -z "$pid" ] || kill -0 "$pid" 2>/dev/null || why="$what: the process has ended"
-    [ -z "$why" ] || { ! declare -F show_trouble >/dev/null || show_trouble; die "$why"; }
+    [ $SECONDS -lt $wait_end ] || wait_why="waited $wait_limit s in vain for $wait_what"
+    [ -z "$wait_pid" ] || kill -0 "$wait_pid" 2>/dev/null || wait_why="$wait_what: the process has ended"
+    [ -z "$wait_why" ] || { ! declare -F show_trouble >/dev/null || show_trouble; die "$wait_why"; }
     sleep 0.05
   done
 }
