@@ -23,16 +23,21 @@ PATIENCE=${FLOX_TEST_PATIENCE:-6}
 # wait_until SECONDS DESCRIPTION COMMAND…: polls; a failure says what was waited for, and what show_trouble shows, if there is one.
 wait_until() { wait_for_process '' "$@"; }
 # wait_for_process PID SECONDS DESCRIPTION COMMAND…: the same of what that process is to do; its end is a failure at once.
-# What it runs sees its local variables in place of the script's own of that name: hence theirs, which no script has.
+# What it runs sees its local variables in place of the script's own of that name: hence theirs, which no script has. It asks at
+# first every twentieth of a second, then at every tenth of the time that has passed, at least twice a second: what it waits for
+# needs the processor, too, and kubectl takes much of it.
 wait_for_process() {
-  local wait_pid=$1 wait_limit=$(($2 * PATIENCE)) wait_what=$3 wait_end wait_why=
+  local wait_pid=$1 wait_limit=$(($2 * PATIENCE)) wait_what=$3 wait_end wait_why= wait_began wait_pause
   shift 3
-  wait_end=$((SECONDS + wait_limit))
+  wait_end=$((SECONDS + wait_limit)) wait_began=${EPOCHREALTIME/[.,]/}  # microseconds
   until "$@" >/dev/null 2>&1; do
     [ $SECONDS -lt $wait_end ] || wait_why="waited $wait_limit s in vain for $wait_what"
     [ -z "$wait_pid" ] || kill -0 "$wait_pid" 2>/dev/null || wait_why="$wait_what: the process has ended"
     [ -z "$wait_why" ] || { ! declare -F show_trouble >/dev/null || show_trouble; die "$wait_why"; }
-    sleep 0.05
+    wait_pause=$(((${EPOCHREALTIME/[.,]/} - wait_began) / 10))
+    wait_pause=$((wait_pause < 50000 ? 50000 : wait_pause < 500000 ? wait_pause : 500000))
+    printf -v wait_pause '0.%06d' "$wait_pause"
+    sleep "$wait_pause"
   done
 }
 # Some tests try thousands of cases, or run others again under another daemon or kernel: a chosen part of it, or with
