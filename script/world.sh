@@ -199,9 +199,9 @@ start_aws() {
 }
 start_aws_at() {  # ADDRESS in the world's network
   export AWS_ENDPOINT_URL=http://$1:5566 AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_REGION=us-east-1
-  local moto
-  moto=$("$PROJECT/script/moto-venv")/bin/moto_server
-  start_server aws in_net "$moto" -H 0.0.0.0 -p 5566
+  local python
+  python=$("$PROJECT/script/moto-venv")/bin/python
+  start_server aws in_net "$python" "$PROJECT/test/ticket/moto_server.py" -H 0.0.0.0 -p 5566
   wait_until 60 "moto's server to answer" in_net curl -fs "$AWS_ENDPOINT_URL/moto-api/data.json"
 }
 

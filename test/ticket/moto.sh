@@ -8,15 +8,11 @@
 case ${1-} in
   start)
     port=$2 pidfile=$3 log=$4
-    server=$("$PROJECT/script/moto-venv")/bin/moto_server
-    "$server" -H 127.0.0.1 -p "$port" >"$log" 2>&1 </dev/null &
+    python=$("$PROJECT/script/moto-venv")/bin/python
+    "$python" "$PROJECT/test/ticket/moto_server.py" -H 127.0.0.1 -p "$port" >"$log" 2>&1 </dev/null &
     echo $! >"$pidfile"
-    for _ in $(seq 300); do
-      curl -fs -o /dev/null "http://127.0.0.1:$port/moto-api/data.json" && exit 0
-      kill -0 "$(cat "$pidfile")" 2>/dev/null || { tail -n 5 "$log" >&2; die "moto's server ended at once"; }
-      sleep 0.1
-    done
-    die "moto's server does not answer on port $port"
+    show_trouble() { tail -n 5 "$log" >&2; }
+    wait_for_process "$(cat "$pidfile")" 30 "moto's server on port $port" curl -fs -o /dev/null "http://127.0.0.1:$port/moto-api/data.json"
     ;;
   stop) kill "$(cat "$2")" 2>/dev/null || true ;;
   *) die "usage: moto.sh start PORT PIDFILE LOG | stop PIDFILE" ;;
