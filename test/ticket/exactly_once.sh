@@ -17,17 +17,16 @@ start_slot() {  # N; a killed worker's log is continued by the next one
 for slot in 0 1 2; do start_slot $slot; done
 RANDOM=5 kills=0
 deadline=$((SECONDS + 180 * PATIENCE))
-more_than() { [ "$(item_count)" -gt "$1" ]; }
 until at_least $TICKETS; do
   [ $SECONDS -lt $deadline ] || die "only $(item_count) of $TICKETS tickets"
-  done_before=$(item_count)
+  next=$(($(item_count) + 1))
   slot=$((RANDOM % 3))
   kill -KILL "${SLOTS[$slot]}"
   wait "${SLOTS[$slot]}" 2>/dev/null || true
   kills=$((kills + 1))
   start_slot $slot
   # Where a worker takes longer to start than it lives here, none would do anything.
-  wait_until 30 "one ticket more than $done_before" more_than "$done_before"
+  wait_until 30 "one ticket more" at_least $((next < TICKETS ? next : TICKETS))
   sleep 0.$((RANDOM % 10))
 done
 wait_until 60 "an empty queue" queue_is_empty
