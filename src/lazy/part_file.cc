@@ -27,7 +27,7 @@ PartFile::PartFile(const Directory& directory, std::string name, uint64_t nar_si
   std::vector<uint64_t> words(bits_.size());
   const size_t size = words.size() * sizeof(uint64_t);
   if (!has_size(*file, file_size()) ||
-      read_at(*file, bits_begin(), reinterpret_cast<char*>(words.data()), size) != size) {
+      read_if_possible(*file, bits_begin(), reinterpret_cast<char*>(words.data()), size) != size) {
     log::warning("{} of {} is begun anew: it has not the size that it should have", name_, directory_.name());
     directory_.remove(name_);
     return;
