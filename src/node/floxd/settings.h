@@ -240,6 +240,13 @@ struct PeerSettings : SettingGroup {
                .help = "File with the key that all nodes of the cluster have, which only root may read. "
                        "Without it nothing is shared."},
               "/etc/flox/peers.key");
+  std::vector<std::string> peer_public_keys = declare(
+      peer_public_keys,
+      {.key = "peer_public_keys",
+       .help =
+           "Public keys (NAME:BASE64) of publishers of whom all is public: other nodes are told of what "
+           "they have signed, though no cache has shown it to this node without a pod's token. A key that "
+           "signs private packages, too, must not be among them."});
   size_t peer_transfers = declare(
       peer_transfers,
       {.key = "peer_transfers",
