@@ -18,7 +18,8 @@ using Resolve = std::function<std::string(const std::string&)>;
 // a reserved place, or on "/": by its text in any spelling, or because a link of the root leads there, where
 // `resolve` knows the root. A mount above ("/run") is fine: what is ours is mounted after all others, and
 // lies on top (RuntimeSpec::add_mount). For that reason it does not matter either where a link inside a
-// volume would lead a mount that is nested in that volume.
+// volume would lead a mount that is nested in that volume. The same error if a link of the root leads a
+// reserved place into a mount of the spec's.
 void check_places(const oci::RuntimeSpec& spec, const Resolve& resolve);
 
 // The path with "//", "." and ".." taken out by its text alone: "/" or "/a/b". Relative paths begin at the

@@ -6,6 +6,7 @@
 [ -n "${FLOX_WORLD_ENTERED:-}" ] || need_containerd2
 enter_world "$@"
 . "$PROJECT/test/node/nri_support.sh"
+. "$PROJECT/test/node/crun.sh"
 start_catalog
 flox owner create secret --private
 publish_tool hello 1.0
@@ -92,6 +93,24 @@ refuses "the pod mounts a volume at /nix/store/x" flox.dev/environment=hello -- 
 refuses "the catalog has no such package" flox.dev/environment=nothing
 crictl pull flox.local/hello:1.0 >/dev/null
 refuses "only the runtime handler flox can run it" -- '.image.image = "flox.local/hello:1.0"'
+
+step "a link of an image to what is the node's has no mount of the pod's make an entry there, though crun makes places before a mount is read-only"
+mkdir -p "$WORLD/linked" "$WORLD/scratch"
+cp -a "$ROOTFS/." "$WORLD/linked"
+ln -s /run/flox "$WORLD/linked/socket"
+ln -s /nix/store "$WORLD/linked/packages"
+make_image "$WORLD/linked-images" "$WORLD/linked" '{"Cmd": ["sh"], "Env": ["PATH=/bin"]}' flox.test/linked:1
+import_layout "$WORLD/linked-images" k8s.io
+for handler in "" ${RUNC:+runc-users}; do
+  for link in socket packages; do
+    new_pod "link-$link-$handler" "$handler" flox.dev/environment=hello
+    refused "ead-only file system" start_in_pod "link-$link-$handler" true \
+      ".image.image = \"flox.test/linked:1\" | .mounts = [{container_path: \"/$link/entry/below\", host_path: \"$WORLD/scratch\"}]"
+  done
+done
+crictl rm $(crictl ps -aq --name '^link-') >/dev/null
+[ ! -e "$WORLD/run/pod/entry" ] || die "a container made an entry beside the pods' socket"
+[ ! -e "$NODE_ROOT/nix/store/entry" ] || die "a container made an entry in the store"
 
 step "somebody else's private package does not exist, by whatever name the pod calls itself"
 refuses "package 'hidden': the catalog has no such package" flox.dev/environment=hidden io.kubernetes.cri.sandbox-namespace=secret

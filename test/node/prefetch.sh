@@ -122,6 +122,14 @@ node prefetch --cancel hello@1.0
 equal "$(leases prefetch-)" 0
 equal "$(state_of hello@1.0)" ""
 
+step "what is called present without its lease, as a full disk can leave it, is had again by the next floxd"
+node prefetch --wait hello@1.0
+stop_server floxd
+rm -r "$NODE_ROOT"/nix/var/nix/gcroots/flox/prefetch-*
+start_node
+wait_until 30 "its lease" eval 'is hello@1.0 present && [ "$(leases prefetch-)" = 1 ]'
+node prefetch --cancel hello@1.0
+
 step "a deadline that passes keeps what has come, says so, and the next request goes on from there"
 stop_server floxd
 configure <<'TOML'
@@ -160,9 +168,15 @@ start_node
 node prefetch acme/large:1 >/dev/null
 wait_until 30 "the fetcher" is acme/large:1 fetching
 wait_until 30 "paths to fetch" eval '[ "$(field_of acme/large:1 paths_total)" -gt 0 ]'
+# One that is cancelled and asked for again at once: whoever still fetches for the first request, what is called present has a lease.
+node prefetch --cancel acme/large:1 >/dev/null
+node prefetch acme/large:1 >/dev/null
+wait_until 30 "the fetcher" is acme/large:1 fetching
 contains "$("$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Prepare container_id=c1 pod_id=s1 pod_uid=u1 pod_namespace=shop \
   pod_name=large container_name=main environment=acme/large:1 args=true)" "ok "
 wait_until 60 "the prefetch to see that it is there" eval 'is acme/large:1 present || is acme/large:1 used'
+wait_until 30 "the prefetches to end" eval '[ "$(metric "flox_realise_queue{lane=\"prefetch\",state=\"running\"}")" = 0 ]'
+! is acme/large:1 present || equal "$(leases prefetch-)" 1
 node prefetch --cancel acme/large:1
 "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Release container_id=c1 >/dev/null
 

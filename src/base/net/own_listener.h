@@ -13,9 +13,10 @@
 
 namespace flox {
 
-// From now on no request of this process goes to that server, by whatever URL, unless it runs as this user or
-// as root: the connection is closed before anything is sent, and Error(untrusted) is thrown. No proxy is
-// asked for it. Thread-safe. Throws Error(invalid_input) for a URL that does not name an address of loopback.
+// From now on no request of this process goes to that server, by whatever name of loopback, unless it runs as
+// this user or as root: the connection is closed before anything is sent, and Error(untrusted) is thrown. No
+// proxy is asked for it. Thread-safe. Throws Error(invalid_input) for a URL that does not name an address of
+// loopback.
 void require_own_server(const std::string& url);
 // Whether that was required of the URL's server.
 bool must_be_own(const HttpUrl& url);

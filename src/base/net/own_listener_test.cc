@@ -121,6 +121,11 @@ TEST(OwnListener, a_server_of_another_user_gets_nothing) {
   };
   EXPECT_THAT(refusal([&] { HttpClient().send(request(stranger.url())); }), HasSubstr("user 65534"));
   EXPECT_EQ(stranger.received(), "");
+  const std::string port = stranger.url().substr(stranger.url().rfind(':'));
+  for (const char* const host : {"localhost", "127.1", "LOCALHOST"})
+    EXPECT_THAT(refusal([&] { HttpClient().send(request(fmt::format("http://{}{}", host, port))); }),
+                HasSubstr("user 65534"))
+        << host;
   HttpPool pool;
   EXPECT_THAT(refusal([&] { pool.start(request(stranger.url() + "/x"))->response(); }),
               HasSubstr("user 65534"));
@@ -131,6 +136,8 @@ TEST(OwnListener, only_servers_of_this_machine_can_be_required) {
   EXPECT_THROW(require_own_server("http://example.org:80"), Error);
   EXPECT_THROW(require_own_server("http://10.0.0.1:80"), Error);
   EXPECT_FALSE(must_be_own(HttpUrl::parse("http://example.org")));
+  require_own_server("http://127.0.0.1:8590");
+  EXPECT_FALSE(must_be_own(HttpUrl::parse("http://example.org:8590")));
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ void remove_runtime_files(const Config& config) {
   const auto unmount = [](const fs::path& place) {
     while (::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
   };
-  unmount(directory / "store");
+  for (const char* const shown : {"store", "pod-socket"}) unmount(directory / shown);
   if (!config.store_writer.empty()) unmount(config.root / "nix/store");
   if (fs::exists(directory / "lazy"))
     for (const auto& mount : fs::directory_iterator(directory / "lazy")) {
@@ -103,8 +103,9 @@ void remove_runtime_files(const Config& config) {
       if (fs::is_empty(view.path() / "merged", in_use)) remove_tree(view.path());
     }
   }
-  for (const fs::path& place : {directory / "store", directory / "lazy", views, config.node_socket,
-                                config.pod_socket_dir / "pod.sock", config.pod_socket_dir, directory})
+  for (const fs::path& place :
+       {directory / "store", directory / "pod-socket", directory / "lazy", views, config.node_socket,
+        config.pod_socket_dir / "pod.sock", config.pod_socket_dir, directory})
     fs::remove(place, in_use);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "nix/signature.h"
 #include "node/doctor/policy_check.h"
 #include "store/peers/peer_places.h"
 #include "store/peers/peer_proof.h"
@@ -49,9 +50,15 @@ std::vector<Finding> check_peers(const Config& config, const std::string& metric
   } catch (const Error& error) {
     add(Severity::error, fmt::format("nothing is shared with other nodes: {}", error.what()),
         error.advice().empty()
-            ? fmt::format("Write the key that all nodes have to {}, mode 600.", config.peer_key_file.string())
+            ? fmt::format("Write a key that all nodes have to {}, mode 600.", config.peer_key_file.string())
             : error.advice());
     return findings;
+  }
+  try {
+    const nix::TrustedKeys keys(config.peer_public_keys);
+  } catch (const Error& error) {
+    add(Severity::error, fmt::format("peer_public_keys: {}: none of them counts", error.what()),
+        error.advice().empty() ? "Write each as NAME:BASE64, as in key.pub." : error.advice());
   }
   for (const std::string& place : config.peers) try {
       store::peer_place(place);

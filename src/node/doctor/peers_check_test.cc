@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "base/os/file.h"
+
 namespace flox::node {
 namespace {
 
@@ -22,6 +26,20 @@ TEST(PeersCheck, reads_what_floxd_has_of_each_peer) {
   EXPECT_TRUE(peers[1].is_shunned);
   EXPECT_TRUE(peers_in("").empty());
   EXPECT_TRUE(peers_in("flox_peer_received_paths_total{peer=\"cut off").empty());
+}
+
+TEST(PeersCheck, a_publishers_key_that_cannot_be_read_is_an_error) {
+  const TempDir directory;
+  Config config;
+  config.peer_key_file = directory.path() / "peers.key";
+  write_file(config.peer_key_file, std::string(32, 'k'), 0600);
+  config.peer_address = AddressPort::parse("127.0.0.1:9810");
+  const auto errors = [&] {
+    return std::ranges::count(check_peers(config, ""), Severity::error, &Finding::severity);
+  };
+  const auto before = errors();
+  config.peer_public_keys = {"cache.example-1:nonsense"};
+  EXPECT_EQ(errors(), before + 1);
 }
 
 }  // namespace

@@ -434,6 +434,7 @@ void serve(const Options& options) {
       kept_pods_directory(config.root), store,
       {.limits = {}, .lost = [&metrics] { metrics.kept_failed(KeptFailure::unwritten); }, .clock = {}});
   StoreViews views(store, directory_of(config.node_socket));
+  ReadOnlyMount pod_socket(config.pod_socket_dir, directory_of(config.node_socket) / "pod-socket");
   Budgets budgets(config, store, metrics);
   Grants grants;
   Images images(config, environments, state);
@@ -442,8 +443,8 @@ void serve(const Options& options) {
   LazyStarts lazy(config, environments, views, queue, metrics, state / node::state::lazy,
                   state / node::state::lazy_profiles, directory_of(config.node_socket) / "lazy");
   const Ending ending{environments, queue};
-  NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, lazy, grants,
-                   policy, metrics, starts, spans.get());
+  NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, pod_socket,
+                   lazy, grants, policy, metrics, starts, spans.get());
   PodService pod(config, environments, containers, kept, budgets, grants, policy);
 
   asio::io_context loop;

@@ -189,8 +189,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
   v1::PrepareResponse response;
   response.set_nix_mutable(request.nix_mutable());
   response.set_runtime_path(runtime_path_);
-  response.set_pod_socket_directory(config_.pod_socket_dir);
   try {
+    response.set_pod_socket_directory(pod_socket_.shown());
     if (!own_view) response.set_store_directory(views_.whole());
     if (!request.environment().empty()) activate(request, image, container, is_gone, asked, response);
     add_volumes(request, container, is_gone, response);

@@ -29,8 +29,8 @@ class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments, Images& images,
               Containers& containers, KeptPods& kept, Prefetcher& prefetches, StoreViews& views,
-              LazyStarts& lazy, Grants& grants, PodPolicy& policy, Metrics& metrics, StartLog& starts,
-              trace::SpanSink* spans = nullptr)
+              ReadOnlyMount& pod_socket, LazyStarts& lazy, Grants& grants, PodPolicy& policy,
+              Metrics& metrics, StartLog& starts, trace::SpanSink* spans = nullptr)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
@@ -39,6 +39,7 @@ class NodeService {
         kept_(kept),
         prefetches_(prefetches),
         views_(views),
+        pod_socket_(pod_socket),
         lazy_(lazy),
         grants_(grants),
         policy_(policy),
@@ -107,6 +108,7 @@ class NodeService {
   Prefetcher& prefetches_;
   PodPresence presence_;
   StoreViews& views_;
+  ReadOnlyMount& pod_socket_;
   LazyStarts& lazy_;
   Grants& grants_;
   PodPolicy& policy_;

@@ -53,7 +53,7 @@ std::vector<nix::PathInfo> PathInquiry::next(const std::stop_token& stop) {
     const auto asked = asked_.find(path);
     if (asked != asked_.end() && std::chrono::steady_clock::now() - asked->second < options_.again) continue;
     auto info = store_.query(path);
-    if (info && !known_.contains(*info)) infos.push_back(std::move(*info));
+    if (info && !known_.contains(*info) && !options_.is_public(*info)) infos.push_back(std::move(*info));
   }
   return infos;
 }

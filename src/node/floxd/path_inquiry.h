@@ -27,6 +27,8 @@ class PathInquiry {
     // of all.
     std::function<void(const std::vector<nix::PathInfo>& infos, const Shown& shown, std::stop_token stop)>
         ask;
+    // Those that are public anyway, for which no cache is asked.
+    std::function<bool(const nix::PathInfo&)> is_public = [](const nix::PathInfo&) { return false; };
     size_t at_once = 500;                             // paths of one question
     std::chrono::milliseconds pause{1000};            // between two questions
     std::chrono::milliseconds after_failure{60'000};  // until the next question

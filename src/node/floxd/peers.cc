@@ -39,6 +39,16 @@ void forget_list_of_private_paths(const std::filesystem::path& list) {
       list.string());
 }
 
+// One that cannot be read makes nothing public, and the others neither: who set them may mean something else.
+nix::TrustedKeys public_keys_of(const Config& config) {
+  try {
+    return nix::TrustedKeys(config.peer_public_keys);
+  } catch (const Error& error) {
+    log::error("peer_public_keys: {}: other nodes are told of nothing by them", error.what());
+    return {};
+  }
+}
+
 // How the caches are asked what they show to everybody: by few threads, which leave the machine to others.
 store::RealiseOptions question(const Config& config, const std::stop_token& stop) {
   constexpr unsigned workers = 2;
@@ -73,15 +83,20 @@ Peers::Peers(const Config& config, const std::filesystem::path& state, const sto
     : config_(config),
       metrics_(metrics),
       keys_(keys_of(config)),
+      public_keys_(public_keys_of(config)),
       known_(state / state::public_paths,
              [&store](std::string_view digest) { return store.find(digest).has_value(); }) {
   forget_list_of_private_paths(state / state::private_paths);
   if (config.peer_address && has_keys())
-    inquiry_.emplace(store, known_,
-                     PathInquiry::Options{
-                         .ask = [this](const auto& infos, const auto& shown, const std::stop_token& stop) {
-                           store::ask_caches(infos, question(config_, stop), shown);
-                         }});
+    inquiry_.emplace(
+        store, known_,
+        PathInquiry::Options{
+            .ask =
+                [this](const auto& infos, const auto& shown, const std::stop_token& stop) {
+                  store::ask_caches(infos, question(config_, stop), shown);
+                },
+            .is_public =
+                [this](const nix::PathInfo& info) { return !public_keys_.signer_of(info).empty(); }});
 }
 
 Secret Peers::key() const {
@@ -207,6 +222,7 @@ std::unique_ptr<PeerListener> Peers::serve(const store::LocalStore& store, Store
       store, shared_, known_,
       store::PeerServerOptions{.keys = keys_,
                                .readers_prefix = std::string(shared_store_prefix),
+                               .public_keys = public_keys_,
                                .transfers = config_.peer_transfers,
                                .rate = config_.peer_rate.bytes,
                                .rate_each = config_.peer_rate_each.bytes,

@@ -99,6 +99,7 @@ class Peers {
   Metrics& metrics_;
   mutable std::mutex keys_mutex_;
   store::PeerKeys keys_;  // under keys_mutex_
+  const nix::TrustedKeys public_keys_;
   store::SharedPaths shared_;
   store::PublicPaths known_;
   ShunnedPeers shunned_;

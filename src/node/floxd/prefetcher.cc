@@ -77,7 +77,8 @@ Prefetcher::Prefetcher(const Config& config, Environments& environments, const C
       policy_(policy),
       lane_(lane),
       metrics_(metrics),
-      records_(prefetch_directory(config.root)) {
+      records_(prefetch_directory(config.root)),
+      disk_([this](const std::string& key, const PrefetchDisk::Change& change) { apply(key, change); }) {
   {
     const std::scoped_lock lock(mutex_);
     load();
@@ -89,17 +90,26 @@ void Prefetcher::load() {
   const auto containers = containers_.all();
   for (auto& [key, record] : records_.load()) {
     Entry& entry = entries_[key];
+    entry.id = ++last_id_;
+    ++by_environment_[record.environment];
+    ++by_tenant_[record.tenant];
     entry.record = std::move(record);
     for (const std::string& asker : entry.record.askers)
       if (const auto found = containers.find(asker); found != containers.end())
         entry.asking.emplace(asker, found->second);
     if (entry.record.state == State::fetching) entry.record.state = State::waiting;
   }
-  std::set<std::string> holders;
-  for (auto& [key, entry] : entries_) holders.insert(entry.record.holder());
+  std::set<std::string> leased;
   for (const auto& lease : store::list_leases(environments_.store()))
-    if (lease.holder.starts_with(prefetch_holder_prefix) && !holders.contains(lease.holder))
-      store::release_lease(environments_.store(), lease.holder);
+    if (lease.holder.starts_with(prefetch_holder_prefix)) leased.insert(lease.holder);
+  const int64_t now = unix_now();
+  for (auto& [key, entry] : entries_) {
+    if (leased.erase(entry.record.holder()) > 0 || entry.record.state != State::present) continue;
+    // What an earlier floxd wrote down last, before it could write no more.
+    begin(entry.record, now, now + config_.prefetch_time.count());
+    write(entry);
+  }
+  for (const std::string& holder : leased) store::release_lease(environments_.store(), holder);
 }
 
 std::vector<Prefetcher::Status> Prefetcher::add(const Container* asking,
@@ -129,53 +139,54 @@ std::vector<Prefetcher::Status> Prefetcher::add(const Container* asking,
     tenant = tenant_of(*asking);
     asker = asking->id;
   }
-  const std::scoped_lock lock(mutex_);
-  make_room(tenant, environments);
-  const auto allowed = time.count() == 0 ? config_.prefetch_time : time;
-  for (const std::string& name : environments) {
-    Entry& entry = ask_for(tenant, name, asker, unix_now() + allowed.count());
-    if (asking != nullptr) entry.asking.insert_or_assign(asker, *asking);
-    queue(entry);
-  }
+  std::vector<std::string> keys;
+  for (const std::string& name : environments) keys.push_back(PrefetchRecord::key_of(tenant, name));
   std::vector<Status> answer;
-  for (const std::string& name : environments) {
-    const Entry& entry = entries_.at(PrefetchRecord::key_of(tenant, name));
-    answer.push_back({entry.record, entry.progress});
+  {
+    const std::scoped_lock lock(mutex_);
+    make_room(tenant, {keys.begin(), keys.end()});
+    const auto allowed = time.count() == 0 ? config_.prefetch_time : time;
+    for (const std::string& name : environments) {
+      Entry& entry = ask_for(tenant, name, asker, unix_now() + allowed.count());
+      if (asking != nullptr) entry.asking.insert_or_assign(asker, *asking);
+      queue(entry);
+    }
+    for (const std::string& key : keys) {
+      const Entry& entry = entries_.at(key);
+      answer.push_back({entry.record, entry.progress});
+    }
   }
+  disk_.wait_for(keys);  // who asks for much waits for its own
   return answer;
 }
 
 // Of a tenant's that is full those go first that have ended the longest time ago.
-void Prefetcher::make_room(const std::string& tenant, const std::vector<std::string>& environments) {
-  std::set<std::string> fresh;
-  for (const std::string& name : environments)
-    if (std::string key = PrefetchRecord::key_of(tenant, name); !entries_.contains(key))
-      fresh.insert(std::move(key));
+void Prefetcher::make_room(const std::string& tenant, const std::set<std::string>& keys) {
+  const auto fresh = static_cast<size_t>(
+      std::ranges::count_if(keys, [&](const std::string& key) { return !entries_.contains(key); }));
   const size_t limit = tenant.empty() ? most_entries : config_.namespace_prefetches;
-  const auto count = [&] {
-    return static_cast<size_t>(std::ranges::count_if(
-        entries_, [&](const auto& each) { return each.second.record.tenant == tenant; }));
+  const auto counted = by_tenant_.find(tenant);
+  const size_t has = counted == by_tenant_.end() ? 0 : counted->second;
+  const auto over = [&](size_t count, size_t most) {
+    return count + fresh > most ? count + fresh - most : 0;
   };
-  size_t has = count();
-  const auto is_idle = [&](const Entry& entry) {
-    const State state = entry.record.state;
-    return entry.record.tenant == tenant && (state == State::used || state == State::failed);
-  };
-  while (has + fresh.size() > limit || entries_.size() + fresh.size() > most_entries) {
-    auto oldest = entries_.end();
-    for (auto it = entries_.begin(); it != entries_.end(); ++it)
-      if (is_idle(it->second) &&
-          (oldest == entries_.end() || it->second.record.ended_at < oldest->second.record.ended_at))
-        oldest = it;
-    if (oldest == entries_.end())
-      throw Error(
-          ErrorKind::conflict,
-          fmt::format("{} has {} prefetched or on their way, and may have {}{}", whose(tenant),
-                      count_text(has, "environment"), limit, tenant.empty() ? "" : " (namespace_prefetches)"),
-          "Cancel some (flox node prefetch --cancel), or wait until pods use them.");
-    forget(oldest);
-    --has;
-  }
+  const size_t too_many = std::max(over(has, limit), over(entries_.size(), most_entries));
+  if (too_many == 0) return;
+  std::vector<Entries::iterator> idle;
+  for (auto it = entries_.begin(); it != entries_.end(); ++it)
+    if (const PrefetchRecord& record = it->second.record;
+        record.tenant == tenant && !keys.contains(it->first) &&
+        (record.state == State::used || record.state == State::failed))
+      idle.push_back(it);
+  if (idle.size() < too_many)
+    throw Error(
+        ErrorKind::conflict,
+        fmt::format("{} has {} prefetched or on their way, and may have {}{}", whose(tenant),
+                    count_text(has, "environment"), limit, tenant.empty() ? "" : " (namespace_prefetches)"),
+        "Cancel some (flox node prefetch --cancel), or wait until pods use them.");
+  std::ranges::sort(idle, {}, [](const auto& it) { return it->second.record.ended_at; });
+  idle.resize(too_many);
+  for (const auto& it : idle) forget(it);
 }
 
 Prefetcher::Entry& Prefetcher::ask_for(const std::string& tenant, const std::string& environment,
@@ -185,8 +196,11 @@ Prefetcher::Entry& Prefetcher::ask_for(const std::string& tenant, const std::str
   Entry& entry = found->second;
   PrefetchRecord& record = entry.record;
   if (is_new) {
+    entry.id = ++last_id_;
     record.tenant = tenant;
     record.environment = environment;
+    ++by_environment_[environment];
+    ++by_tenant_[tenant];
   }
   forget_gone(entry);
   if (record.askers.size() < most_askers) record.askers.insert(asker);
@@ -203,16 +217,29 @@ Prefetcher::Entry& Prefetcher::ask_for(const std::string& tenant, const std::str
 }
 
 void Prefetcher::queue(Entry& entry) {
-  if (entry.record.state != State::waiting || entry.queued || entry.running) return;
+  if (entry.record.state != State::waiting || entry.queued || running_.contains(entry.record.key())) return;
   entry.queued = true;
   lane_.post(entry.record.tenant, [this, key = entry.record.key()] { run(key); });
 }
 
-void Prefetcher::write(const Entry& entry) {
+void Prefetcher::apply(const std::string& key, const PrefetchDisk::Change& change) {
   try {
-    records_.write(entry.record);
-  } catch (const Error& error) {  // a restarted floxd does not know of it; this one does
-    log::warning("writing down what is prefetched: {}", error.what());
+    if (change.written) records_.write(*change.written);
+    if (!change.removed.empty()) records_.remove(key);
+  } catch (const std::exception& error) {  // a restarted floxd does not know of it; this one does
+    log::warning("writing down what is prefetched: {}", message_of(error));
+  }
+  try {
+    // After the record: a restarted floxd ends what no record has.
+    for (const std::string& holder : change.ended) store::release_lease(environments_.store(), holder);
+    if (change.removed.empty()) return;
+    const bool is_last = [&] {
+      const std::scoped_lock lock(mutex_);
+      return !by_environment_.contains(change.removed);
+    }();
+    if (is_last) kept_.forget(prefetched_answers(change.removed).key());
+  } catch (const std::exception& error) {
+    log::warning("ending what was prefetched: {}", message_of(error));
   }
 }
 
@@ -229,13 +256,15 @@ void Prefetcher::fail(Entry& entry, std::string reason, std::string advice) {
 }
 
 void Prefetcher::forget(Entries::iterator entry) {
-  const PrefetchRecord record = entry->second.record;
+  const PrefetchRecord& record = entry->second.record;
+  const auto count_down = [](std::map<std::string, size_t>& counts, const std::string& name) {
+    if (const auto found = counts.find(name); found != counts.end() && --found->second == 0)
+      counts.erase(found);
+  };
+  count_down(by_environment_, record.environment);
+  count_down(by_tenant_, record.tenant);
+  disk_.remove(record);
   entries_.erase(entry);
-  store::release_lease(environments_.store(), record.holder());
-  records_.remove(record.key());
-  const bool is_last = std::ranges::none_of(
-      entries_, [&](const auto& other) { return other.second.record.environment == record.environment; });
-  if (is_last) kept_.forget(prefetched_answers(record.environment).key());
 }
 
 void Prefetcher::forget_gone(Entry& entry) const {
@@ -285,19 +314,24 @@ std::vector<Prefetcher::Status> Prefetcher::show(const Container* asking,
 std::vector<Prefetcher::Status> Prefetcher::cancel(const Container* asking,
                                                    const std::vector<std::string>& environments) {
   if (environments.empty()) flox::fail(ErrorKind::invalid_input, "no environment is named");
-  const std::scoped_lock lock(mutex_);
   std::vector<Status> answer;
-  for (const auto& it : find(entries_, asking, environments)) {
-    answer.push_back({it->second.record, it->second.progress});
-    if (it->second.record.askers.contains(list_asker)) {
-      // What is configured stays so.
-      it->second.record.askers = {list_asker};
-      it->second.asking.clear();
-      continue;
+  std::vector<std::string> keys;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& it : find(entries_, asking, environments)) {
+      answer.push_back({it->second.record, it->second.progress});
+      keys.push_back(it->first);
+      if (it->second.record.askers.contains(list_asker)) {
+        // What is configured stays so.
+        it->second.record.askers = {list_asker};
+        it->second.asking.clear();
+        continue;
+      }
+      metrics_.prefetched(PrefetchEnd::cancelled);
+      forget(it);
     }
-    metrics_.prefetched(PrefetchEnd::cancelled);
-    forget(it);
   }
+  disk_.wait_for(keys);
   return answer;
 }
 
@@ -336,26 +370,29 @@ void Prefetcher::used(const nix::StorePath& profile) {
       continue;
     record.state = State::used;
     record.ended_at = unix_now();
-    store::release_lease(environments_.store(), record.holder());
+    disk_.end_lease(key, record.holder());
     metrics_.prefetched(PrefetchEnd::used);
     write(entry);
   }
 }
 
 bool Prefetcher::give_way() {
-  const std::scoped_lock lock(mutex_);
-  bool any = false;
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    const auto here = it++;
-    if (here->second.record.state != State::present || here->second.record.askers.contains(list_asker))
-      continue;
-    log::warning("the disk is full: what was prefetched of {} may be collected",
-                 printable(here->second.record.environment));
-    metrics_.prefetched(PrefetchEnd::expired);
-    forget(here);
-    any = true;
+  std::vector<std::string> keys;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (auto it = entries_.begin(); it != entries_.end();) {
+      const auto here = it++;
+      if (here->second.record.state != State::present || here->second.record.askers.contains(list_asker))
+        continue;
+      log::warning("the disk is full: what was prefetched of {} may be collected",
+                   printable(here->second.record.environment));
+      metrics_.prefetched(PrefetchEnd::expired);
+      keys.push_back(here->first);
+      forget(here);
+    }
   }
-  return any;
+  disk_.wait_for(keys);  // the collector goes on at once
+  return !keys.empty();
 }
 
 // Whether the entry is to be forgotten.
@@ -414,8 +451,7 @@ std::map<State, size_t> Prefetcher::counts() const {
 }
 
 void Prefetcher::run(const std::string& key) {
-  PrefetchRecord record;
-  std::optional<Container> container;
+  Run run{.key = key, .id = 0, .record = {}, .container = {}};
   {
     const std::scoped_lock lock(mutex_);
     const auto found = entries_.find(key);
@@ -423,27 +459,31 @@ void Prefetcher::run(const std::string& key) {
     Entry& entry = found->second;
     entry.queued = false;
     forget_gone(entry);
-    if (entry.record.state != State::waiting || entry.running || !wanted(entry)) return;
-    if (!entry.asking.empty()) container = entry.asking.begin()->second;
+    // While one that was cancelled has not ended: its end queues this one.
+    if (entry.record.state != State::waiting || running_.contains(key) || !wanted(entry)) return;
+    if (!entry.asking.empty()) run.container = entry.asking.begin()->second;
+    running_.insert(key);
     entry.running = true;
     entry.progress = {};
     entry.record.state = State::fetching;
     write(entry);
-    record = entry.record;
+    run.id = entry.id;
+    run.record = entry.record;
   }
+  disk_.wait_for({key});  // the end of an earlier lease does not take the one that is taken now
   try {
-    settle(key, fetch(record, container));
+    settle(run, fetch(run));
   } catch (const std::exception& error) {
-    settle(key, to_error(error));
+    settle(run, to_error(error));
   }
 }
 
-nix::StorePath Prefetcher::fetch(const PrefetchRecord& record, const std::optional<Container>& container) {
-  if (record.tenant.empty()) return fetch(record, nullptr);
-  if (!container) flox::fail(ErrorKind::unavailable, "the pods that asked for it have gone");
-  PodRequest asked(policy_, *container, "prefetch");
+nix::StorePath Prefetcher::fetch(const Run& run) {
+  if (run.record.tenant.empty()) return fetch(run, nullptr);
+  if (!run.container) flox::fail(ErrorKind::unavailable, "the pods that asked for it have gone");
+  PodRequest asked(policy_, *run.container, "prefetch");
   try {
-    nix::StorePath profile = fetch(record, &asked);
+    nix::StorePath profile = fetch(run, &asked);
     asked.allowed(environments_.store(), profile);
     return profile;
   } catch (const std::exception& error) {
@@ -453,7 +493,8 @@ nix::StorePath Prefetcher::fetch(const PrefetchRecord& record, const std::option
   }
 }
 
-nix::StorePath Prefetcher::fetch(const PrefetchRecord& record, PodRequest* asked) {
+nix::StorePath Prefetcher::fetch(const Run& run, PodRequest* asked) {
+  const PrefetchRecord& record = run.record;
   store::RealiseLimits limits = Environments::limits_of_container();
   limits.disk = room_for(record);
   const KeptPod reference = prefetched_answers(record.environment);
@@ -471,23 +512,22 @@ nix::StorePath Prefetcher::fetch(const PrefetchRecord& record, PodRequest* asked
     limits = asked->limits(limits);
     policy_check = asked->closure_check();
   }
-  const std::string key = record.key();
   const auto check = [&](const store::LocalStore& store, const nix::StorePathSet& closure) {
     if (policy_check) policy_check(store, closure);
+    const uint64_t size = store.closure_size(closure);
     const std::scoped_lock lock(mutex_);
-    if (const auto found = entries_.find(key); found != entries_.end())
-      found->second.record.closure_size = store.closure_size(closure);
+    if (Entry* const entry = find_run(run.key, run.id)) entry->record.closure_size = size;
   };
   const auto progress = [&](const store::RealiseProgress& now) {
     const std::scoped_lock lock(mutex_);
-    if (const auto found = entries_.find(key); found != entries_.end()) found->second.progress = now;
+    if (Entry* const entry = find_run(run.key, run.id)) entry->progress = now;
   };
   const auto body = [&] {
     return environments_.realise(named.lock, env::current_system(), "run", record.next_holder(),
                                  {.lane = Lane::prefetch,
                                   .limits = limits,
                                   .check_closure = check,
-                                  .gone = [this, key] { return is_to_end(key); },
+                                  .gone = [this, &run] { return is_to_end(run.key, run.id); },
                                   .on_progress = progress});
   };
   return asked == nullptr ? body() : asked->within_limits(body);
@@ -519,33 +559,43 @@ uint64_t Prefetcher::room_for(const PrefetchRecord& record) const {
   return std::min(room, limit - taken);
 }
 
-bool Prefetcher::is_to_end(const std::string& key) {
+Prefetcher::Entry* Prefetcher::find_run(const std::string& key, uint64_t id) {
+  const auto found = entries_.find(key);
+  return found == entries_.end() || found->second.id != id ? nullptr : &found->second;
+}
+
+Prefetcher::Entry* Prefetcher::end_run(const Run& run) {
+  running_.erase(run.key);
+  if (Entry* const entry = find_run(run.key, run.id)) {
+    entry->running = false;
+    return entry;
+  }
+  disk_.end_lease(run.key, run.record.next_holder());
+  if (const auto next = entries_.find(run.key); next != entries_.end()) queue(next->second);
+  return nullptr;
+}
+
+bool Prefetcher::is_to_end(const std::string& key, uint64_t id) {
   {
     // Who watches what is under way must not wait for a request that works on a thousand names.
     const std::unique_lock lock(mutex_, std::try_to_lock);
     if (!lock) return false;
-    const auto found = entries_.find(key);
-    if (found == entries_.end() || !found->second.running) return true;
-    forget_gone(found->second);
-    const PrefetchRecord& record = found->second.record;
-    if (!wanted(found->second) || (record.deadline != 0 && unix_now() > record.deadline)) return true;
+    Entry* const entry = find_run(key, id);
+    if (entry == nullptr) return true;
+    forget_gone(*entry);
+    const PrefetchRecord& record = entry->record;
+    if (!wanted(*entry) || (record.deadline != 0 && unix_now() > record.deadline)) return true;
   }
   const StoreDisk disk = disk_of(environments_.store());
   return disk.free <= config_.prefetch_min_free.of(disk.total);
 }
 
-void Prefetcher::settle(const std::string& key, const nix::StorePath& profile) {
+void Prefetcher::settle(const Run& run, const nix::StorePath& profile) {
   const std::scoped_lock lock(mutex_);
-  const auto found = entries_.find(key);
-  if (found == entries_.end()) {  // cancelled at this moment
-    for (const int lease : {1, 2})
-      store::release_lease(environments_.store(), fmt::format("{}{}-{}", prefetch_holder_prefix, key, lease));
-    return;
-  }
-  Entry& entry = found->second;
-  PrefetchRecord& record = entry.record;
+  Entry* const entry = end_run(run);
+  if (entry == nullptr) return;
+  PrefetchRecord& record = entry->record;
   const std::string before = record.holder();
-  entry.running = false;
   record.second_lease = !record.second_lease;
   record.state = State::present;
   record.profile = profile.to_string();
@@ -554,33 +604,32 @@ void Prefetcher::settle(const std::string& key, const nix::StorePath& profile) {
       record.askers.contains(list_asker) ? 0 : record.ended_at + config_.prefetch_keep.count();
   record.reason.clear();
   record.advice.clear();
-  write(entry);  // before the other lease ends: a restarted floxd ends what no record has
-  store::release_lease(environments_.store(), before);
+  write(*entry);
+  disk_.end_lease(run.key, before);
   metrics_.prefetched(PrefetchEnd::present);
   log::info("prefetched {} for {}: {}", printable(record.environment), whose(record.tenant),
             profile.base_name());
 }
 
-void Prefetcher::settle(const std::string& key, const Error& error) {
+void Prefetcher::settle(const Run& run, const Error& error) {
   const std::scoped_lock lock(mutex_);
-  const auto found = entries_.find(key);
-  if (found == entries_.end()) return;
-  Entry& entry = found->second;
-  PrefetchRecord& record = entry.record;
-  entry.running = false;
-  forget_gone(entry);
-  if (!wanted(entry)) return forget(found);
+  Entry* const entry = end_run(run);
+  if (entry == nullptr) return;
+  PrefetchRecord& record = entry->record;
+  disk_.end_lease(run.key, record.next_holder());
+  forget_gone(*entry);
+  if (!wanted(*entry)) return forget(entries_.find(run.key));
   const int64_t now = unix_now();
   record.reason = printable(error.what(), 2'000);
   record.advice = printable(error.advice(), 500);
   if (record.deadline != 0 && now > record.deadline)
-    return fail(entry, fmt::format("it did not come before its deadline: {}", error.what()),
+    return fail(*entry, fmt::format("it did not come before its deadline: {}", error.what()),
                 "Ask again: what has come stays, and the next request goes on from there.");
-  if (error.kind() != ErrorKind::unavailable) return fail(entry, error.what(), error.advice());
+  if (error.kind() != ErrorKind::unavailable) return fail(*entry, error.what(), error.advice());
   record.state = State::waiting;
   record.retry_at = now + std::min(longest_pause, first_pause << std::min(record.attempts, 10U));
   ++record.attempts;
-  write(entry);
+  write(*entry);
 }
 
 }  // namespace flox::node

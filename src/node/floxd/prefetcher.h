@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "node/floxd/environments.h"
 #include "node/floxd/pod_answers.h"
 #include "node/floxd/pod_policy.h"
+#include "node/floxd/prefetch_disk.h"
 #include "node/floxd/realise_queue.h"
 #include "node/prefetch/prefetch_record.h"
 
@@ -60,6 +62,7 @@ class Prefetcher {
 
  private:
   struct Entry {
+    uint64_t id = 0;  // of no other entry, also not of one that had the same key before
     PrefetchRecord record;
     store::RealiseProgress progress;
     std::map<std::string, Container> asking;  // of the record's askers those that are containers
@@ -67,14 +70,21 @@ class Prefetcher {
     bool running = false;
   };
   using Entries = std::map<std::string, Entry>;
+  // An entry, as it was when fetching it began.
+  struct Run {
+    std::string key;
+    uint64_t id = 0;
+    PrefetchRecord record;
+    std::optional<Container> container;  // on whose behalf; nothing: the node's
+  };
 
-  // All of these under the mutex.
+  // All of these under the mutex, without work on the disk.
   void load();
   Entry& ask_for(const std::string& tenant, const std::string& environment, const std::string& asker,
                  int64_t deadline);
-  void make_room(const std::string& tenant, const std::vector<std::string>& environments);
+  void make_room(const std::string& tenant, const std::set<std::string>& keys);
   void queue(Entry& entry);
-  void write(const Entry& entry);
+  void write(const Entry& entry) { disk_.write(entry.record); }
   void fail(Entry& entry, std::string reason, std::string advice);
   void forget(Entries::iterator entry);
   void forget_gone(Entry& entry) const;
@@ -83,16 +93,23 @@ class Prefetcher {
   template <typename Map>
   static auto find(Map& entries, const Container* asking, const std::vector<std::string>& environments);
 
+  // The entry that a run is for, unless it was cancelled; whoever has asked again meanwhile is another one.
+  Entry* find_run(const std::string& key, uint64_t id);
+  // The same at its end: what a cancelled one has leased is not kept, and the next one may begin.
+  Entry* end_run(const Run& run);
+
   // In the lane.
   void run(const std::string& key);
-  nix::StorePath fetch(const PrefetchRecord& record, const std::optional<Container>& container);
-  nix::StorePath fetch(const PrefetchRecord& record, PodRequest* asked);
-  void settle(const std::string& key, const nix::StorePath& profile);
-  void settle(const std::string& key, const Error& error);
+  nix::StorePath fetch(const Run& run);
+  nix::StorePath fetch(const Run& run, PodRequest* asked);
+  void settle(const Run& run, const nix::StorePath& profile);
+  void settle(const Run& run, const Error& error);
   // Whether fetching it is to end: nobody wants it, it has taken too long, or the disk is needed.
-  bool is_to_end(const std::string& key);
+  bool is_to_end(const std::string& key, uint64_t id);
   // Bytes that may be fetched for the tenant. Throws Error if there are none.
   uint64_t room_for(const PrefetchRecord& record) const;
+  // On the disk's thread.
+  void apply(const std::string& key, const PrefetchDisk::Change& change);
 
   const Config& config_;
   Environments& environments_;
@@ -104,6 +121,11 @@ class Prefetcher {
   mutable std::mutex mutex_;
   PrefetchRecords records_;
   Entries entries_;  // by key
+  uint64_t last_id_ = 0;
+  std::set<std::string> running_;                 // keys; of a cancelled one until its run has ended
+  std::map<std::string, size_t> by_environment_;  // how many entries an environment has
+  std::map<std::string, size_t> by_tenant_;       // and a tenant
+  PrefetchDisk disk_;                             // last: its thread uses the others
 };
 
 }  // namespace flox::node

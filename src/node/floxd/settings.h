@@ -234,12 +234,20 @@ struct PeerSettings : SettingGroup {
       {.key = "peer_address",
        .option = "--peer-address",
        .help = "Where floxd serves other nodes, which show that they have the peers' key; empty: nowhere."});
-  std::filesystem::path peer_key_file =
-      declare(peer_key_file,
-              {.key = "peer_key_file",
-               .help = "File with the key that all nodes of the cluster have, which only root may read. "
-                       "Without it nothing is shared."},
-              "/etc/flox/peers.key");
+  std::filesystem::path peer_key_file = declare(
+      peer_key_file,
+      {.key = "peer_key_file",
+       .help = "File with keys, one a line, which only root may read: those that all nodes of the "
+               "cluster have, of which this node shows the first and accepts all; and those of single "
+               "nodes that read this one's store (NODE KEY). Without a key nothing is shared."},
+      "/etc/flox/peers.key");
+  std::vector<std::string> peer_public_keys = declare(
+      peer_public_keys,
+      {.key = "peer_public_keys",
+       .help =
+           "Public keys (NAME:BASE64) of publishers of whom all is public: other nodes are told of what "
+           "they have signed, though no cache has shown it to this node without a pod's token. A key that "
+           "signs private packages, too, must not be among them."});
   size_t peer_transfers = declare(
       peer_transfers,
       {.key = "peer_transfers",

@@ -68,42 +68,10 @@ void add_entry(const fs::path& directory, const StoreViews::Entry& entry) {
     fail_errno(errno, "setting the mode of {}", path.string());
 }
 
-void require_mount(bool done, const std::string& what) {
-  if (done) return;
-  const int error = errno;
-  throw Error(ErrorKind::unavailable, fmt::format("{}: {}", what, std::generic_category().message(error)),
-              "Run floxd as root with CAP_SYS_ADMIN: containers get the store by a read-only mount of it.");
-}
-
-bool is_same_directory(const fs::path& one, const fs::path& other) {
-  struct stat first {};
-  struct stat second {};
-  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 &&
-         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-}
-
-// Shows `store` at `place`, where it may be shown already, or another store.
-void mount_read_only(const fs::path& store, const fs::path& place) {
-  const std::string what = fmt::format("mounting {} read-only at {}", store.string(), place.string());
-  fs::create_directories(place);
-  if (!is_same_directory(store, place)) {
-    while (::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
-    require_mount(::mount(store.c_str(), place.c_str(), nullptr, MS_BIND, nullptr) == 0, what);
-    // Nothing that is mounted below the store later, and can be written to, appears here.
-    require_mount(::mount(nullptr, place.c_str(), nullptr, MS_PRIVATE, nullptr) == 0, what);
-  }
-  struct statvfs status {};
-  constexpr unsigned long wanted = ST_RDONLY | ST_NOSUID | ST_NODEV;
-  if (::statvfs(place.c_str(), &status) == 0 && (status.f_flag & wanted) == wanted) return;
-  require_mount(::mount(nullptr, place.c_str(), nullptr,
-                        MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, nullptr) == 0,
-                what);
-}
-
 }  // namespace
 
 StoreViews::StoreViews(const store::LocalStore& store, const fs::path& directory)
-    : store_(store), whole_(directory / "store"), directory_(directory / "views") {
+    : store_(store), whole_(store.store_directory(), directory / "store"), directory_(directory / "views") {
   const store::Writing writing;  // where shims see what is mounted
   fs::create_directories(directory_);
   for (const auto& entry : fs::directory_iterator(directory_)) {
@@ -119,18 +87,8 @@ StoreViews::StoreViews(const store::LocalStore& store, const fs::path& directory
       store::release_lease(store_, lease.holder);
 }
 
-fs::path StoreViews::whole() {
-  std::scoped_lock lock(mutex_);
-  if (!whole_is_mounted_) {
-    const store::Writing writing;  // where shims see what is mounted
-    mount_read_only(store_.store_directory(), whole_);
-    whole_is_mounted_ = true;
-  }
-  return whole_;
-}
-
 bool StoreViews::is_whole(const fs::path& directory) const {
-  return directory == whole_ || directory == store_.store_directory();
+  return directory == whole_.place() || directory == store_.store_directory();
 }
 
 StoreViews::View StoreViews::show(const nix::StorePathSet& roots) {

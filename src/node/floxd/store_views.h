@@ -1,8 +1,7 @@
 // What containers get of the store: all of it, or a view of their own closure (store-view "closure").
 //
-// Either is read-only by itself, whatever the options of the container's mount: crun applies "ro" only when
-// all mounts are made, and until then makes the places of later mounts, which may lie inside an earlier one.
-// So the whole store is handed out as a read-only bind of it, never as the directory that floxd writes to.
+// Either is read-only by itself (read_only_mount.h): the whole store is handed out as a read-only bind of it,
+// never as the directory that floxd writes to.
 //
 // A view is one read-only overlay of two layers, whatever the number of paths. The upper layer holds an entry
 // for each path of the closure, below the directory "view"; each is a redirect (overlayfs.rst, "redirect_dir"
@@ -34,6 +33,7 @@
 #include <string_view>
 #include <vector>
 
+#include "node/floxd/read_only_mount.h"
 #include "store/local/local_store.h"
 
 namespace flox::node {
@@ -50,7 +50,7 @@ class StoreViews {
 
   // The whole store, to be bound at /nix/store. Mounted when it is first asked for. Throws Error(unavailable)
   // if this process may not mount.
-  std::filesystem::path whole();
+  std::filesystem::path whole() { return whole_.shown(); }
   // Whether a container has the whole store from there, which may be what an earlier floxd handed out.
   bool is_whole(const std::filesystem::path& directory) const;
 
@@ -102,10 +102,9 @@ class StoreViews {
   std::filesystem::path merged(const std::string& name) const { return directory_ / name / "merged"; }
 
   const store::LocalStore& store_;
-  const std::filesystem::path whole_;
+  ReadOnlyMount whole_;
   const std::filesystem::path directory_;
   mutable std::mutex mutex_;
-  bool whole_is_mounted_ = false;
   std::map<std::string, std::string> by_roots_;        // a closure is computed once
   std::map<std::string, Clock::time_point> last_use_;  // every view that exists
 };

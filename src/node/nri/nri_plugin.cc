@@ -25,11 +25,13 @@
 #include "imageless/spec_edit.h"
 #include "node/nri/nri.ttrpc.h"
 #include "node/nri/nri_connection.h"
+#include "node/nri/wait_budgets.h"
 
 namespace flox::node {
 
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
+using Clock = WaitBudgets::Clock;
 
 namespace {
 
@@ -252,36 +254,31 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
   asio::awaitable<nri_api::CreateContainerResponse> create(nri_api::CreateContainerRequest request,
                                                            ttrpc::Call call) {
     if (!may_concern(request.pod(), request.container())) co_return nri_api::CreateContainerResponse();
+    const std::string tenant = host_.tenant_of(request.pod().namespace_(), request.pod().id());
+    const milliseconds limit = limit_of(call, tenant);
     ContainerName name{request.pod().id(), request.container().name()};
-    if (!under_way_.insert(name).second) refuse_for_now(request);
+    if (limit == milliseconds::zero() || !under_way_.insert(name).second) refuse_for_now(request);
     const auto work = std::make_shared<Work>(executor_, std::move(request), abilities_);
-    const nri_api::PodSandbox& pod = work->request.pod();
-    const std::string tenant = host_.tenant_of(pod.namespace_(), pod.id());
-    work->timer.expires_after(limit_of(call, tenant));
-    host_.run(tenant, [self = shared_from_this(), work, tenant, name = std::move(name)] {
+    work->timer.expires_after(limit);
+    const auto begin = Clock::now();
+    host_.run(tenant, [self = shared_from_this(), work, name = std::move(name)] {
       try {
         work->response = self->adjust(*work);
       } catch (...) {
         work->error = std::current_exception();
       }
-      asio::post(self->executor_, [self, work, tenant, name] {
+      asio::post(self->executor_, [self, work, name] {
         self->under_way_.erase(name);
         work->ended = true;
-        if (work->gone) self->no_longer_overdue(tenant);
         work->timer.cancel();
       });
     });
     boost::system::error_code ignored;
     co_await work->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    if (!work->ended) {
-      work->gone = true;
-      ++overdue_[tenant];
-    }
+    const auto now = Clock::now();
+    waits_.charge(tenant, std::chrono::duration_cast<milliseconds>(now - begin), !work->ended, now);
+    if (!work->ended) work->gone = true;
     co_return outcome_of(*work);
-  }
-
-  void no_longer_overdue(const std::string& tenant) {
-    if (--overdue_[tenant] == 0) overdue_.erase(tenant);
   }
 
   // One container that is to be made: `ended` says whose the other members are, the plugin's or a thread's.
@@ -321,13 +318,12 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
   }
 
   // A part of containerd's time: it gives a plugin up that does not answer, and makes the container as if
-  // there were none; and it makes no other container meanwhile, for which a tenant whose work is overdue
-  // already must not use it up.
-  milliseconds limit_of(const ttrpc::Call& call, const std::string& tenant) const {
+  // there were none; and of the tenant's budget.
+  milliseconds limit_of(const ttrpc::Call& call, const std::string& tenant) {
     milliseconds time = request_time_;
     if (call.timeout.count() > 0)
       time = std::min(time, std::chrono::duration_cast<milliseconds>(call.timeout));
-    return overdue_.contains(tenant) ? time / 20 : time / 2;
+    return waits_.limit_of(tenant, time / 2, Clock::now());
   }
 
   // On a thread that may block.
@@ -382,8 +378,8 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
   std::map<std::string, nri_api::PodSandbox> pods_;  // while they are told
   std::vector<NriContainer> synchronising_;
   using ContainerName = std::pair<std::string, std::string>;  // its pod's id, and its name there
-  std::set<ContainerName> under_way_;      // from the attempt that began the work until the work ends
-  std::map<std::string, size_t> overdue_;  // by tenant: work that nobody waits for any more
+  std::set<ContainerName> under_way_;  // from the attempt that began the work until the work ends
+  WaitBudgets waits_;
   bool was_connected_ = false;
   bool ended_ = false;
 };

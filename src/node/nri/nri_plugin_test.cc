@@ -42,11 +42,12 @@ class FakeContainerd {
   }
 
   // What the plugin answers for this attempt to create the container `name` of the pod; empty: it agrees.
-  std::string create(const std::string& pod, const std::string& name, const std::string& container_id) {
+  std::string create(const std::string& pod, const std::string& name, const std::string& container_id,
+                     const std::string& tenant = "tenant") {
     nri_api::CreateContainerRequest request;
     request.mutable_pod()->set_id(pod);
     request.mutable_pod()->set_name(pod);
-    request.mutable_pod()->set_namespace_("tenant");
+    request.mutable_pod()->set_namespace_(tenant);
     (*request.mutable_pod()->mutable_annotations())["flox.dev/environment"] = "hello";
     request.mutable_container()->set_id(container_id);
     request.mutable_container()->set_name(name);
@@ -163,6 +164,18 @@ TEST_F(NriPluginTest, OtherContainersAndOtherPodsWorkBesideIt) {
   containerd_.create("pod", "log", "id2");
   containerd_.create("second", "web", "id3");
   EXPECT_EQ(works(), 3U);
+}
+
+TEST_F(NriPluginTest, ManyContainersThatAreNotReadyUseUpTheirOwnTenantsBudgetAlone) {
+  constexpr size_t containers = 30;
+  for (size_t i = 0; i < containers; ++i)
+    EXPECT_NE(containerd_.create("pod", std::to_string(i), std::to_string(i)).find(not_yet),
+              std::string::npos);
+  EXPECT_EQ(waiting_, static_cast<int>(containers));
+  const size_t waited_for = works();
+  EXPECT_LT(waited_for, containers * 2 / 3);  // the others cost containerd no time
+  containerd_.create("another", "web", "id", "other");
+  EXPECT_EQ(works(), waited_for + 1);
 }
 
 TEST_F(NriPluginTest, WhenTheWorkHasEndedTheNextAttemptWorksAgain) {

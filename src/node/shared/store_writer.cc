@@ -30,7 +30,6 @@ constexpr const char* identity_root = "flox-shared-store";
 constexpr size_t identity_size = 16;  // bytes of randomness
 constexpr size_t most_identity_text = 256;
 constexpr size_t most_readers = 1000;
-constexpr size_t most_leases = 20'000;  // of one reader
 constexpr size_t most_jobs = 256;
 constexpr size_t most_jobs_of_one = most_jobs / 2;  // so that no reader has them all
 // What a reader was given is not let go because it was on its way when the reader told of its leases, nor
@@ -83,6 +82,7 @@ struct StoreWriter::Reader {
   Clock::time_point last_heard;
   Clock::time_point written;
   std::map<std::string, Lease> leases;  // by the reader's holder
+  size_t leased = 0;                    // paths in them
 };
 
 struct StoreWriter::Job {
@@ -129,7 +129,8 @@ void StoreWriter::load() {
       store::release_lease(store_, lease.holder);  // of a reader whose end was not finished
     else
       for (const nix::StorePath& path : lease.paths)
-        reader->second->leases[rest.substr(end + 1)][path] = Clock::now();
+        reader->second->leased +=
+            reader->second->leases[rest.substr(end + 1)].emplace(path, Clock::now()).second;
   }
   options_.readers(readers_.size());
 }
@@ -187,11 +188,24 @@ shared::v1::HelloAnswer StoreWriter::hello(const shared::v1::HelloRequest& reque
   return answer;
 }
 
+void StoreWriter::fail_full(const std::string& node) const {
+  fail(ErrorKind::unavailable, "the node {} has {} paths leased of this store already", node,
+       options_.most_leased);
+}
+
 void StoreWriter::note_lease(const std::string& node, const std::string& holder, const nix::StorePath& path) {
   const std::lock_guard lock(mutex_);
   const auto reader = readers_.find(node);
   if (reader != readers_.end()) {
-    reader->second->leases[holder][path] = Clock::now();
+    Reader& its = *reader->second;
+    const auto known = its.leases.find(holder);
+    const bool is_new = known == its.leases.end() || !known->second.contains(path);
+    if (is_new && its.leased >= options_.most_leased) {  // of several questions at once
+      store::release_paths(store_, holder_of(node, holder), {path});
+      fail_full(node);
+    }
+    its.leases[holder][path] = Clock::now();
+    its.leased += is_new ? 1 : 0;
     return;
   }
   store::release_lease(store_, holder_of(node, holder));
@@ -224,6 +238,7 @@ std::shared_ptr<StoreWriter::Job> StoreWriter::begin(const shared::v1::RealiseRe
   if (jobs_.size() >= most_jobs || own >= static_cast<std::ptrdiff_t>(most_jobs_of_one))
     fail(ErrorKind::unavailable, "the writer realises for {} containers already, {} of them of {}",
          jobs_.size(), own, node);
+  if (readers_.at(node)->leased >= options_.most_leased) fail_full(node);
   auto job = std::make_shared<Job>();
   job->holder = request.holder();
   job->asked = Clock::now();
@@ -296,14 +311,14 @@ void StoreWriter::release_what_is_not_told(Reader& reader) {
     };
     if (stale.empty() || std::ranges::any_of(jobs_, is_its)) continue;
     store::release_paths(store_, holder_of(reader.name, holder), stale);
-    for (const nix::StorePath& path : stale) lease.erase(path);
+    for (const nix::StorePath& path : stale) reader.leased -= lease.erase(path);
   }
   std::erase_if(reader.leases, [](const auto& entry) { return entry.second.empty(); });
 }
 
 shared::v1::LeasesAnswer StoreWriter::leases(const shared::v1::LeasesRequest& request) {
-  if (request.leases().size() > static_cast<int>(most_leases))
-    fail(ErrorKind::invalid_input, "more than {} leases", most_leases);
+  if (request.leases().size() > static_cast<int>(options_.most_leased))
+    fail(ErrorKind::invalid_input, "more than {} leases", options_.most_leased);
   const std::string& node = request.reader().node();
   std::map<std::string, nix::StorePathSet> unknown;
   {
@@ -322,6 +337,9 @@ shared::v1::LeasesAnswer StoreWriter::leases(const shared::v1::LeasesRequest& re
       }
     }
     release_what_is_not_told(*reader);
+    size_t wanted = reader->leased;
+    for (const auto& [holder, paths] : unknown) wanted += paths.size();
+    if (wanted > options_.most_leased) fail_full(node);
   }
   // Not under mutex_: a collector may have to be waited for, and other readers would wait, too.
   shared::v1::LeasesAnswer answer;

@@ -52,6 +52,8 @@ class StoreWriter {
     // Gives the profile, valid and leased. Throws Error. Called by these threads.
     std::function<nix::StorePath(const ReaderWork&)> realise;
     std::function<void(size_t)> readers = [](size_t) {};  // how many there are, after each change
+    // Paths in all leases of one reader together, of which each is a file on this node's disk.
+    size_t most_leased = 20'000;
   };
   // Adds the file by which the store is known, if it is missing. The store outlives it, and it outlives what
   // has begun.
@@ -83,6 +85,7 @@ class StoreWriter {
   // What is leased to a reader's holder on the disk, so that it ends when the reader does not tell of it.
   void note_lease(const std::string& node, const std::string& holder, const nix::StorePath& path);
   void release_what_is_not_told(Reader& reader);
+  [[noreturn]] void fail_full(const std::string& node) const;
 
   store::LocalStore& store_;
   const Options options_;

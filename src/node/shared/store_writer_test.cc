@@ -121,5 +121,25 @@ TEST_F(StoreWriterTest, what_was_told_before_ends_no_lease_that_was_told_of_sinc
   EXPECT_TRUE(is_leased());
 }
 
+TEST_F(StoreWriterTest, what_one_node_has_leased_is_bounded_as_a_sum) {
+  StoreWriter::Options few = options(std::chrono::hours(1));
+  few.most_leased = 2;
+  StoreWriter writer(store_, std::move(few));
+  const auto tell_of = [&](const std::string& holder, const nix::StorePath& path) {
+    shared::v1::LeasesRequest request;
+    auto& lease = *request.add_leases();
+    lease.set_holder(holder);
+    lease.add_paths(path.to_string());
+    return ask<shared::v1::LeasesAnswer>(writer, shared_leases, std::move(request));
+  };
+  EXPECT_FALSE(tell_of("one", profile_).has_failure());
+  EXPECT_FALSE(tell_of("two", profile_).has_failure());
+  EXPECT_FALSE(tell_of("two", profile_).has_failure()) << "it has that";
+  EXPECT_THAT(tell_of("three", profile_).failure().message(), testing::HasSubstr("2 paths leased"));
+  EXPECT_TRUE(tell_of("two", runtime_).has_failure());
+  EXPECT_TRUE(realise(writer).has_failure());
+  EXPECT_TRUE(store::leased_paths(store_, "reader-node_three").empty());
+}
+
 }  // namespace
 }  // namespace flox::node

@@ -173,5 +173,20 @@ TEST_F(RootfsTest, APlaceOfTheNodesIsRefusedInEverySpelling) {
     EXPECT_NO_THROW(check(mount, path)) << path;
 }
 
+TEST_F(RootfsTest, NoLinkOfAnImageLeadsAPlaceOfTheNodesIntoAVolume) {
+  auto check = [&](const char* path) {
+    const Rootfs root(root_);
+    imageless::check_places(
+        oci::RuntimeSpec::parse(fmt::format(R"({{"mounts":[{{"destination":"{}"}}]}})", path)),
+        [&](const std::string& place) { return root.resolve(place); });
+  };
+  fs::create_directories(root_ / "run");
+  fs::create_directory_symlink("/host/deep/flox", root_ / "run/flox");
+  fs::create_directory_symlink("host", root_ / "other");
+  for (const char* path : {"/host", "/host/deep", "/other", "/other/deep", "/host/../host/"})
+    EXPECT_THROW(check(path), Error) << path;
+  for (const char* path : {"/run", "/hosts", "/host/else"}) EXPECT_NO_THROW(check(path)) << path;
+}
+
 }  // namespace
 }  // namespace flox::shim

@@ -82,7 +82,10 @@ PeerServer::PeerServer(const LocalStore& store, const SharedPaths& shared, const
       shared_(shared),
       options_(std::move(options)),
       keys_(std::make_shared<const PeerKeys>(options_.keys)),
-      cache_(store, {.shows = [&known](const PathInfo& info) { return known.contains(info); }}),
+      cache_(store, {.shows =
+                         [this, &known](const PathInfo& info) {
+                           return known.contains(info) || !options_.public_keys.signer_of(info).empty();
+                         }}),
       rate_(options_.rate) {}
 
 void PeerServer::set_keys(PeerKeys keys) {

@@ -16,6 +16,7 @@
 
 #include "base/data/secret.h"
 #include "base/net/server/http_server.h"
+#include "nix/signature.h"
 #include "store/cache/cache_server.h"
 #include "store/local/local_store.h"
 #include "store/peers/peer_proof.h"
@@ -28,6 +29,8 @@ struct PeerServerOptions {
   PeerKeys keys;
   // What begins so, nodes with a key of their own ask for, if there are such keys; empty: nothing.
   std::string readers_prefix = {};
+  // Whatever one of these has signed is public, whether or not that is known of it.
+  nix::TrustedKeys public_keys = {};
   size_t questions = 200;  // that one peer may ask in a second
   size_t transfers = 8;    // NARs that are sent at once; half as many to one peer
   uint64_t rate = 0;       // bytes a second, of all NARs together; 0: as fast as it goes
@@ -55,7 +58,7 @@ class SendingRate {
 // Thread-safe; outlives the HttpServer that it answers for.
 class PeerServer {
  public:
-  // Narinfos are given of what `known` says is public, and of nothing else.
+  // Narinfos are given of what `known` or a signature (public_keys) says is public, and of nothing else.
   PeerServer(const LocalStore& store, const SharedPaths& shared, const PublicPaths& known,
              PeerServerOptions options);
 

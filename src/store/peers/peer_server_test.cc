@@ -22,12 +22,13 @@ const Secret group_key(std::string(32, 'k'));
 // A node's floxd, as its peers see it, and its store.
 class PeerNode {
  public:
-  PeerNode(const fs::path& root, size_t transfers)
+  PeerNode(const fs::path& root, size_t transfers, nix::TrustedKeys public_keys = {})
       : store_(root),
         known_(root / "public-paths.sqlite",
                [this](std::string_view digest) { return store_.find(digest).has_value(); }),
         server_(store_, shared_, known_,
                 {.keys = {.of_all = {group_key}},
+                 .public_keys = std::move(public_keys),
                  .transfers = transfers,
                  .sent = [this](uint64_t bytes) { sent_ += bytes; }}),
         http_({.max_body = largest_peer_question,
@@ -143,6 +144,21 @@ TEST_F(PeerServerTest, what_is_in_the_store_and_nobody_has_said_that_it_is_publi
   EXPECT_THAT(refusal.body, HasSubstr("no path with the digest")) << "as for what is not there";
   one_.known().add({info(one_.store())});
   EXPECT_EQ(ask(one_, group_key, narinfo).status, 200);
+}
+
+TEST_F(PeerServerTest, what_a_key_has_signed_of_whom_all_is_public_is_told_of_and_no_name_of_a_key_suffices) {
+  const std::string narinfo = "/" + std::string(app_->digest()) + ".narinfo";
+  nix::TrustedKeys right, another;
+  right.add(key_.public_key());
+  another.add(nix::SecretKey::generate(key_.name).public_key());
+  PeerNode open(temp_.path() / "open", 8, right), closed(temp_.path() / "closed", 8, another);
+  for (PeerNode* const node : {&open, &closed}) {
+    RealiseOptions options = with_peer(*node, two_.address(), {url("cache")});
+    options.is_private = true;
+    realise(node->store(), {*app_}, options);
+  }
+  EXPECT_EQ(ask(open, group_key, narinfo).status, 200);
+  EXPECT_EQ(ask(closed, group_key, narinfo).status, 404);
 }
 
 TEST_F(PeerServerTest, what_only_a_peer_has_said_is_not_told_on) {
