@@ -186,3 +186,20 @@ stop_server cache
 equal "$(lazy "$NEXT" h3 fifth 7)" "$(sum_of fifth 7)"
 [ $((without - before)) -lt $((before - first + 2000000)) ] ||
   die "the start took $((before - first)) bytes, and what it has read $((without - before))"
+
+step "a node without the profile takes another one's"
+profile() { flox --root "$NODE_ROOT" node profile "$@"; }
+KEY=$(profile list --json | jq -r '.profiles[] | select(.packages == ["fifth"]) | .key')
+profile export "$KEY" >"$WORLD/fifth.profile"
+contains "$(<"$WORLD/fifth.profile")" "$(basename "$FIFTH")"
+stop_server floxd
+kill -KILL "$(keepers)"
+rm -r "$NODE_ROOT/var/lib/flox/lazy-profiles"
+start_cache "$WORLD/cache"
+start_floxd
+refused "no start profile" profile export "$KEY"
+echo '{' >"$WORLD/none"
+refused "taking the start profile $WORLD/none" profile import "$WORLD/none"
+profile import "$WORLD/fifth.profile"
+lazy "$NEXT" i1 true
+equal "$(last_start '.lazy_start | .has_profile, .profile_bytes > 0' | xargs)" "true true"
