@@ -1,5 +1,7 @@
 # The world's containerd, configured: two handlers, runc and flox, and no registry. Sourced by world.sh, never run.
-# Both print to stdout; $1 is the directory that holds containerd's root, state and socket.
+# Both print to stdout; $1 is the directory that holds containerd's root, state and socket. What a killed shim leaves is taken
+# away by its "delete", which containerd ends after a time and does not try again: its own five seconds are too few where the
+# machine is emulated.
 
 # Debian's containerd 1.6.
 containerd_config_2() {
@@ -10,6 +12,8 @@ state = "$1/state"
 disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp",
   "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing"]
+[timeouts]
+  "io.containerd.timeout.shim.cleanup" = "2m"
 [grpc]
   address = "$CONTAINERD_ADDRESS"
 [plugins."io.containerd.grpc.v1.cri"]
@@ -47,6 +51,8 @@ root = "$1/root"
 state = "$1/state"
 disabled_plugins = ["io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs",
   $([ -n "${NRI_SOCKET:-}" ] || echo '"io.containerd.nri.v1.nri",') $([ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}" ] || echo '"io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing",') "io.containerd.internal.v1.opt"]
+[timeouts]
+  "io.containerd.timeout.shim.cleanup" = "2m"
 [grpc]
   address = "$CONTAINERD_ADDRESS"
 [plugins."io.containerd.grpc.v1.cri"]

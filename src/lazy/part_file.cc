@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/os/fd.h"
 #include "base/os/file.h"
 
 namespace flox::lazy {
@@ -75,7 +75,7 @@ void PartFile::write(uint64_t offset, std::string_view bytes, size_t first, size
 
 size_t PartFile::read(uint64_t offset, char* buffer, size_t length) const {
   const auto file = this->file();
-  return file == nullptr || !has_size(*file, file_size()) ? 0 : read_at(*file, offset, buffer, length);
+  return file == nullptr || !has_size(*file, file_size()) ? 0 : read_if_possible(*file, offset, buffer, length);
 }
 
 void PartFile::remove() {
@@ -85,15 +85,12 @@ void PartFile::remove() {
   directory_.remove(name_);
 }
 
-size_t read_at(const Fd& file, uint64_t offset, char* buffer, size_t length) {
-  size_t got = 0;
-  while (got < length) {
-    const ssize_t count = ::pread(file.get(), buffer + got, length - got, static_cast<off_t>(offset + got));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
-    got += static_cast<size_t>(count);
+size_t read_if_possible(const Fd& file, uint64_t offset, char* buffer, size_t length) {
+  try {
+    return read_at(file.get(), buffer, length, offset);
+  } catch (const Error&) {
+    return 0;
   }
-  return got;
 }
 
 }  // namespace flox::lazy

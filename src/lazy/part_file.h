@@ -57,7 +57,7 @@ class PartFile {
   bool is_removed_ = false;
 };
 
-// Reads from this byte of a file on: how many, fewer at its end or if it cannot be read.
-size_t read_at(const Fd& file, uint64_t offset, char* buffer, size_t length);
+// Reads from this byte of a file on: how many, fewer at its end, and none if it cannot be read.
+size_t read_if_possible(const Fd& file, uint64_t offset, char* buffer, size_t length);
 
 }  // namespace flox::lazy

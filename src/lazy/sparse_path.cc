@@ -221,7 +221,7 @@ size_t SparsePath::read(uint32_t file, uint64_t offset, char* buffer, size_t len
       whole->store.open(below.empty() ? whole->name : fmt::format("{}/{}", whole->name, below), O_RDONLY);
   struct stat status {};
   if (fstat(opened.get(), &status) != 0 || static_cast<uint64_t>(status.st_size) != node.size) return 0;
-  return read_at(opened, offset, buffer, length);
+  return read_if_possible(opened, offset, buffer, length);
 }
 
 }  // namespace flox::lazy

@@ -3,7 +3,6 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -62,13 +61,7 @@ class Image {
     if (offset > size_ || size_ - offset < size) damaged("it points behind its own end");
     if (size > max_piece) damaged(fmt::format("a table has more than {} bytes", max_piece));
     std::string bytes(size, '\0');
-    for (size_t got = 0; got < size;) {
-      const ssize_t count =
-          ::pread(fd_.get(), bytes.data() + got, size - got, static_cast<off_t>(offset + got));
-      if (count < 0) fail_errno(errno, "reading it");
-      if (count == 0) damaged("it became shorter");
-      got += static_cast<size_t>(count);
-    }
+    if (read_at(fd_.get(), bytes.data(), size, offset) < size) damaged("it became shorter");
     return Piece(std::move(bytes));
   }
   template <typename T>

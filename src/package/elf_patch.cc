@@ -13,6 +13,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/os/fd.h"
 
 namespace flox::package {
 namespace {
@@ -50,22 +51,10 @@ class Bytes {
   std::string read(uint64_t offset, uint64_t size) const {
     if (offset > size_ || size_ - offset < size) unfit("it points behind its own end");
     std::string bytes(size, '\0');
-    for (size_t got = 0; got < size;) {
-      const ssize_t count = ::pread(fd_, bytes.data() + got, size - got, static_cast<off_t>(offset + got));
-      if (count < 0) fail_errno(errno, "reading it");
-      if (count == 0) unfit("it became shorter");
-      got += static_cast<size_t>(count);
-    }
+    if (read_at(fd_, bytes.data(), size, offset) < size) unfit("it became shorter");
     return bytes;
   }
-  void write(uint64_t offset, std::string_view bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t count = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-      if (count < 0) fail_errno(errno, "writing it");
-      offset += static_cast<uint64_t>(count);
-      bytes.remove_prefix(static_cast<size_t>(count));
-    }
-  }
+  void write(uint64_t offset, std::string_view bytes) const { write_all_at(fd_, bytes, offset); }
   template <typename T>
   std::vector<T> table(uint64_t offset, uint64_t count) const {
     const std::string bytes = read(offset, count * sizeof(T));

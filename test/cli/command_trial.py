@@ -169,15 +169,17 @@ class Case:
     stays    processes (regular expression) that the command leaves on purpose
     without  what is not tried: killed, without_room, beside
     points   how many points are tried, in place of POINTS
+    alone    what other processes on the machine use changes what is right: no other case runs meanwhile
     between  whether states between before and after are whole, too; what must hold is checked by whole()
     """
 
     def __init__(self, command, words, *, setup=None, state=None, beside=None, already=None, remote=False, may=None, cwd="project",
-                 whole=None, between=False, damaged=False, turns_back=False, says=None, stays=None, without=(), points=None):
+                 whole=None, between=False, damaged=False, turns_back=False, says=None, stays=None, without=(), points=None,
+                 alone=False):
         self.command, self.words, self.setup, self.state, self.beside = command, words, setup, state, beside or words
         self.already, self.remote, self.may, self.cwd, self.whole, self.between = already, remote, may, cwd, whole, between
         self.damaged, self.turns_back, self.says, self.stays = damaged, turns_back, says, stays
-        self.without, self.points = without, points
+        self.without, self.points, self.alone = without, points, alone
 
 
 # What of the names in a tree is made anew each time (nothing: it does not count), or is what a garbage collection removes.

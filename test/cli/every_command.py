@@ -63,36 +63,48 @@ def main():
     all_cases = cases()
     commands = declared()
     check_list(all_cases, commands)
+    wanted = [case for case in all_cases if not only or case.command in only]
     waiting = queue.Queue()
-    for case in all_cases:
-        if not only or case.command in only:
+    for case in wanted:
+        if not case.alone:
             waiting.put(case)
     failures, total = [], {"runs": 0, "ended": 0}
     lock = threading.Lock()
 
+    others_may_begin = threading.Event()
+
+    def run_case(world, case):
+        trial, began, failure = Trial(world, case, points), time.monotonic(), None
+        try:
+            trial.run()
+        except Failure as error:
+            failure = f"flox {' '.join(case.words)}: {error}" if case.words[0] not in str(error) else str(error)
+        except Exception as error:
+            failure = f"flox {' '.join(case.words)}: {traceback.format_exc()}"
+        with lock:
+            total["runs"] += trial.runs
+            total["ended"] += trial.ended
+            print(f"{'✘' if failure else '✔'} flox {' '.join(case.words)}: {trial.runs} runs, {time.monotonic() - began:.1f} s", flush=True)
+            if failure:
+                failures.append(failure)
+                print(f"  {failure}", flush=True)
+
     def work(number):
         world = worlds[number]
+        if number != 0:
+            others_may_begin.wait()
         make_base(world)
         world.save("base")
+        if number == 0:
+            for case in wanted:
+                if case.alone:
+                    run_case(world, case)
+            others_may_begin.set()
         while True:
             try:
-                case = waiting.get_nowait()
+                run_case(world, waiting.get_nowait())
             except queue.Empty:
                 break
-            trial, began, failure = Trial(world, case, points), time.monotonic(), None
-            try:
-                trial.run()
-            except Failure as error:
-                failure = f"flox {' '.join(case.words)}: {error}" if case.words[0] not in str(error) else str(error)
-            except Exception as error:
-                failure = f"flox {' '.join(case.words)}: {traceback.format_exc()}"
-            with lock:
-                total["runs"] += trial.runs
-                total["ended"] += trial.ended
-                print(f"{'✘' if failure else '✔'} flox {' '.join(case.words)}: {trial.runs} runs, {time.monotonic() - began:.1f} s", flush=True)
-                if failure:
-                    failures.append(failure)
-                    print(f"  {failure}", flush=True)
 
     def guarded(number):
         try:
@@ -100,6 +112,7 @@ def main():
         except Exception:  # of the test itself
             failures.append(traceback.format_exc())
         finally:
+            others_may_begin.set()
             worlds[number].stop_catalog()
 
     sources = ImportSources(directory)

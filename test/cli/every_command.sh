@@ -9,8 +9,10 @@
 . "$(dirname "$0")/../../script/lib.sh"
 [ "$(id -u)" = 0 ] || { echo "needs root: a copy of a store has read-only directories"; exit 77; }
 type -P cc sqlite3 apt-ftparchive gpg >/dev/null || { echo "needs cc, sqlite3, apt-ftparchive and gpg"; exit 77; }
-# Nearly all of it is copying what was before, hundreds of times: in memory, in a mount namespace of its own.
-[ -n "${IN_MEMORY:-}" ] || IN_MEMORY=$(mktemp -d "${TMPDIR:-/tmp}/flox-test-XXXXXX") exec unshare --mount -- "$0" "$@"
+# Nearly all of it is copying what was before, hundreds of times: in memory, in a mount namespace of its own. What processes of
+# other tests use is none of its collector's business.
+[ -n "${IN_MEMORY:-}" ] || IN_MEMORY=$(mktemp -d "${TMPDIR:-/tmp}/flox-test-XXXXXX") \
+  exec unshare --mount --pid --fork --kill-child --mount-proc -- "$0" "$@"
 WORK=$IN_MEMORY
 export -n IN_MEMORY
 trap 'umount --lazy "$WORK" && rmdir "$WORK"' EXIT  # gpg has an agent there

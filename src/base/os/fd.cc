@@ -56,6 +56,18 @@ size_t read_some(int fd, char* buffer, size_t size) {
   }
 }
 
+size_t read_at(int fd, char* buffer, size_t size, uint64_t offset) {
+  size_t got = 0;
+  while (got < size) {
+    const ssize_t count = ::pread(fd, buffer + got, size - got, static_cast<off_t>(offset + got));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_errno(errno, "reading");
+    if (count == 0) break;
+    got += static_cast<size_t>(count);
+  }
+  return got;
+}
+
 std::string read_all(int fd) {
   std::string data;
   std::array<char, 65536> buffer;

@@ -15,6 +15,7 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/os/directory.h"
+#include "base/os/fd.h"
 #include "base/os/file.h"
 #include "base/os/replaced_link.h"
 #include "base/printable.h"
@@ -65,10 +66,9 @@ std::string last_lines(const std::string& printed, size_t count) {
 // to a file that is nobody's business, or a fifo.
 std::string end_of(int log) {
   constexpr off_t most = 64 << 10;  // bytes
-  const off_t size = ::lseek(log, 0, SEEK_END);
-  std::string text(static_cast<size_t>(std::clamp<off_t>(size, 0, most)), '\0');
-  const ssize_t got = ::pread(log, text.data(), text.size(), size - static_cast<off_t>(text.size()));
-  text.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  const off_t size = std::max<off_t>(::lseek(log, 0, SEEK_END), 0);
+  std::string text(static_cast<size_t>(std::min(size, most)), '\0');
+  text.resize(read_at(log, text.data(), text.size(), static_cast<uint64_t>(size) - text.size()));
   return text;
 }
 

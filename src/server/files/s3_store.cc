@@ -1,7 +1,6 @@
 #include "server/files/s3_store.h"
 
 #include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -300,12 +299,8 @@ void S3Store::put_in_parts(const std::string& name, const SpooledFile& file) {
       HttpRequest part = request("PUT", url_of(name, fmt::format("?partNumber={}&uploadId={}", ++number, id)),
                                  largest_answer);
       part.body.resize(std::min(size, file.size - at));
-      for (size_t got = 0; got < part.body.size();) {
-        const ssize_t count =
-            ::pread(file.fd, part.body.data() + got, part.body.size() - got, static_cast<off_t>(at + got));
-        if (count <= 0) fail_errno(count < 0 ? errno : EIO, "reading the upload of {}", name);
-        got += static_cast<size_t>(count);
-      }
+      if (read_at(file.fd, part.body.data(), part.body.size(), at) < part.body.size())
+        fail(ErrorKind::internal, "the upload of {} became shorter", name);
       const HttpResponse response = send(part);
       if (!response.ok()) fail_answer(part, response);
       list += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", number,

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/os/directory.h"
+#include "base/os/fd.h"
 #include "store/index/chunk_cutter.h"
 
 namespace flox::store {
@@ -106,7 +107,7 @@ class ChunkSearch {
     const off_t data = ::lseek(fd, begin, SEEK_DATA);
     if (!missing_[chunk] || data < 0 || data >= begin + size) return;  // a hole
     chunk_.resize(index_.chunks[chunk].size);
-    if (::pread(fd, chunk_.data(), chunk_.size(), begin) == size) take_chunk();
+    if (read_at(fd, chunk_.data(), chunk_.size(), offset) == chunk_.size()) take_chunk();
     chunk_.clear();
   }
   void look_in_file(int fd) {

@@ -44,10 +44,10 @@ bool are_equal(const fs::path& a, const struct stat& status_a, const fs::path& b
   constexpr size_t piece = 128 * 1024;
   std::string buffer_a(piece, '\0');
   std::string buffer_b(piece, '\0');
-  for (off_t at = 0; at < status_a.st_size;) {
-    const ssize_t got = ::pread(fd_a.get(), buffer_a.data(), piece, at);
-    if (got <= 0 || ::pread(fd_b.get(), buffer_b.data(), static_cast<size_t>(got), at) != got ||
-        std::memcmp(buffer_a.data(), buffer_b.data(), static_cast<size_t>(got)) != 0)
+  for (uint64_t at = 0; at < static_cast<uint64_t>(status_a.st_size);) {
+    const size_t got = read_at(fd_a.get(), buffer_a.data(), piece, at);
+    if (got == 0 || read_at(fd_b.get(), buffer_b.data(), got, at) != got ||
+        std::memcmp(buffer_a.data(), buffer_b.data(), got) != 0)
       return false;
     at += got;
   }
