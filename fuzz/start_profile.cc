@@ -21,6 +21,9 @@ void one(std::string_view input) {
   require(text.size() <= node::StartProfile::most_bytes, "what is kept is not too large");
   const auto again = node::StartProfile::parse(text);
   require(again.paths.size() == kept.paths.size() && again.to_text() == text, "what is kept can be read");
+  kept.merge(*profile);
+  require(kept.to_text().size() <= node::StartProfile::most_bytes, "what is merged is not too large");
+  node::StartProfile::parse(kept.to_text());
 }
 
 }  // namespace flox::fuzz::of_start_profile

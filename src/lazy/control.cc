@@ -131,6 +131,10 @@ json answer(ServedPaths& served, const json& request, bool& ends) {
     for (const Field& field : fields) result[field.name] = status.*field.value;
     return result;
   }
+  if (request.contains("waits")) {
+    const MountWaits waits = served.waits();
+    return {{"server", waits.server}, {"counts", waits.counts}, {"micros", waits.micros}};
+  }
   if (request.contains("retry")) {
     const auto paths = paths_in(request["retry"]);
     const milliseconds most(
@@ -329,6 +333,20 @@ PathsStatus MountControl::status(const std::vector<nix::StorePath>& paths) const
   };
   paths.empty() ? add(paths) : in_parts(paths, add);
   return sum;
+}
+
+MountWaits MountControl::waits() const {
+  const json answer = parse_answer(ask(json{{"waits", true}}.dump(), call_time));
+  MountWaits waits{.server = number_in(answer, "server", reply_name),
+                   .micros = number_in(answer, "micros", reply_name)};
+  const json& counts = member(answer, "counts", reply_name);
+  if (!counts.is_array() || counts.size() != waits.counts.size())
+    fail(ErrorKind::internal, "{}: its counts are not of these classes", reply_name);
+  for (size_t i = 0; i < waits.counts.size(); ++i) {
+    if (!counts[i].is_number_unsigned()) fail(ErrorKind::internal, "{}: a count is no number", reply_name);
+    waits.counts[i] = counts[i].get<uint64_t>();
+  }
+  return waits;
 }
 
 std::vector<PathFailure> MountControl::retry(const std::vector<nix::StorePath>& paths,

@@ -6,6 +6,8 @@
 //   {"use_store": [HASH-NAME…], "store": DIR}  {}
 //   {"drop": [HASH-NAME…]}                     {}
 //   {"status": [HASH-NAME…]}                   {"paths": NUMBER, …}: PathsStatus; of no names: of all
+//   {"waits": true}                            {"server": NUMBER, "counts": [NUMBER…], "micros": NUMBER}:
+//                                              MountWaits
 //   {"retry": [HASH-NAME…], "milliseconds": N} {"failures": [[HASH-NAME, WHY]…]}
 //   {"wanted": HASH-NAME}         {"ranges": [[FILE, BEGIN, END]…]}: what readers have wanted of it
 //   {"soon": HASH-NAME, "ranges": [[FILE, BEGIN, END]…]}         {}: fetched before somebody waits for it
@@ -52,6 +54,7 @@ class MountControl {
   void use_store(const std::vector<nix::StorePath>& paths, const std::filesystem::path& store) const;
   void drop(const std::vector<nix::StorePath>& paths) const;
   PathsStatus status(const std::vector<nix::StorePath>& paths) const;
+  MountWaits waits() const;
   std::vector<PathFailure> retry(const std::vector<nix::StorePath>& paths,
                                  std::chrono::milliseconds most) const;
   std::vector<FileRange> wanted(const nix::StorePath& path) const;

@@ -37,6 +37,9 @@ TEST(LazyControlTest, AsksAboutPathsThatAreNotInTheMount) {
   EXPECT_TRUE(control().retry({path_x}, std::chrono::milliseconds(10)).empty());
   EXPECT_EQ(control().status({}).paths, 0u);
   EXPECT_TRUE(control().wanted(path_x).empty());
+  const MountWaits waits = control().waits();
+  EXPECT_NE(waits.server, 0u);
+  EXPECT_EQ(waits.counts, decltype(waits.counts){});
   std::vector<FileRange> many(3'000, FileRange{std::string(100, 'x'), 0, 10});
   many.push_back({std::string(most_control, 'x'), 0, 10});
   EXPECT_NO_THROW(control().want_soon(path_x, many));

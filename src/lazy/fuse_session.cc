@@ -204,14 +204,9 @@ class Waits {
  public:
   explicit Waits(std::shared_ptr<ReadCounts> counts) : counts_(std::move(counts)) {}
   void end(int error) const {
-    const auto took = std::chrono::steady_clock::now() - begun_;
-    // What is there is answered in the request's own call.
-    if (took > std::chrono::microseconds(100)) {
-      ++counts_->waited;
-      counts_->waited_micros +=
-          static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
-    }
-    if (error != 0) ++counts_->failed;
+    counts_->ended(
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun_),
+        error);
   }
 
  private:

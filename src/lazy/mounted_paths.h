@@ -1,7 +1,6 @@
 // The store paths that one mount shows.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -12,15 +11,9 @@
 
 #include "lazy/contents.h"
 #include "lazy/path_tree.h"
+#include "lazy/read_counts.h"
 
 namespace flox::lazy {
-
-// What readers of a path have met, since this process began.
-struct ReadCounts {
-  std::atomic<uint64_t> waited{0};         // reads of bytes that were not there
-  std::atomic<uint64_t> waited_micros{0};  // together
-  std::atomic<uint64_t> failed{0};         // reads that ended with an error
-};
 
 struct MountedPath {
   std::string name;  // in the mount

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
 
 #include "base/error.h"
@@ -51,6 +52,7 @@ ServedPaths::ServedPaths(Directory files, const MountPlan& plan)
     : files_(std::move(files)),
       parts_(std::make_shared<const Directory>(parts_of(files_))),
       remote_(plan.caches, nix::TrustedKeys(plan.trusted_keys), plan.isolation),
+      number_(static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count())),
       queue_(urgent_threads, other_threads) {
   uint32_t slot = 0;
   for (const nix::StorePath& path : plan.paths) serve(path, ++slot, std::string(path.base_name()), {});
@@ -70,7 +72,7 @@ void ServedPaths::serve(const nix::StorePath& path, uint32_t slot, std::string n
                     parts_, std::string(path.base_name()), found.index,
                     queue_.source(std::string(path.base_name()), found.places, std::move(sizes))),
                 .tree = std::make_shared<PathTree>(*found.index),
-                .counts = std::make_shared<ReadCounts>(),
+                .counts = std::make_shared<ReadCounts>(waits_),
                 .whole = store};
   if (!store.empty()) served.contents->use_store(Directory(store), std::string(path.base_name()));
   mounted_.add({.name = std::move(name),
@@ -230,6 +232,12 @@ PathsStatus ServedPaths::status(const std::vector<nix::StorePath>& paths) const 
   for (const nix::StorePath& path : paths)
     if (const auto found = served_.find(path); found != served_.end()) add(found->second);
   return status;
+}
+
+MountWaits ServedPaths::waits() const {
+  MountWaits result{.server = number_, .micros = waits_->micros};
+  std::ranges::copy(waits_->counts, result.counts.begin());
+  return result;
 }
 
 std::vector<PathFailure> ServedPaths::retry(const std::vector<nix::StorePath>& paths,

@@ -70,6 +70,7 @@ class ServedPaths {
   void want_soon(const nix::StorePath& path, const std::vector<FileRange>& ranges);
   // Of these, or with none of all.
   PathsStatus status(const std::vector<nix::StorePath>& paths) const;
+  MountWaits waits() const;
   // Fetches once more what readers of these could not get, for that long at most: what still fails.
   std::vector<PathFailure> retry(const std::vector<nix::StorePath>& paths, std::chrono::milliseconds most);
 
@@ -89,6 +90,8 @@ class ServedPaths {
   const Directory files_;
   const std::shared_ptr<const Directory> parts_;
   RemotePaths remote_;
+  const std::shared_ptr<WaitTimes> waits_ = std::make_shared<WaitTimes>();
+  const uint64_t number_;  // of this process
   FrameQueue queue_;
   MountedPaths mounted_;
   std::mutex giving_;  // held while the mount's files change; before the other

@@ -4,7 +4,7 @@ import re
 import shlex
 
 from command_trial import Failure, difference
-from writing_commands import owned, pushed_twice
+from writing_commands import owned, pushed_twice, start_profiles
 
 # What a reading command may write: what is fetched again where it is missing, and what the database itself keeps beside it.
 ALLOWED = re.compile(
@@ -31,6 +31,8 @@ COMMANDS = {
     "hook-env": ["hook-env --shell bash"],
     "list": ["list", "list --json", "list --config", "list --name"],
     "node doctor": ["node doctor"],
+    "node profile export": ["node profile export {profile}"],
+    "node profile list": ["node profile list", "node profile list --json"],
     "node starts": ["node starts"],
     "node status": ["node status"],
     "owner list": ["owner list"],
@@ -75,6 +77,8 @@ def set_up(world):
     pushed_twice(world)
     world.flox("activate", "--", "true")
     world.write("pod.yaml", POD)
+    start_profiles(world)
+    world.profile = world.flox("node", "profile", "list").split()[0]
     world.hello = next(path for path in world.valid_paths() if path.endswith("-hello-1.0"))
 
 
@@ -110,7 +114,8 @@ def run_reading(world, commands):
     set_up(world)
     for lines in COMMANDS.values():
         for line in lines:
-            words = ["flox", *shlex.split(line.replace("{now}", world.now).replace("{hello}", world.hello))]
+            words = ["flox", *shlex.split(line.replace("{now}", world.now).replace("{hello}", world.hello)
+                                          .replace("{profile}", world.profile))]
             world.run(words)  # what it caches is there
             before = watched(world)
             code, said = world.run(words)

@@ -182,6 +182,15 @@ def configured(world):
     world.write("home/.config/flox/config.toml", '# mine\nowner = "old"\n')
 
 
+def start_profiles(world):
+    """Of one environment: the node has one, and others are to be brought."""
+    for name, begin in (("own", 0), ("other", 4096), ("third", 16384)):
+        store_path = "0" * 32 + "-web-1.0"
+        world.write(f"{name}.profile", json.dumps({"version": 1, "packages": [store_path],
+                                                   "paths": [{"path": store_path, "ranges": [["bin/web", begin, begin + 4096]]}]}))
+    world.flox("node", "profile", "import", world.path("own.profile"))
+
+
 def owner_of_keys(world):
     world.flox("trust", "init", "acme", "--catalog-key", world.path("keys/web-1.pub"), "--signing-key", world.path("keys/web-1.pub"))
     for name in ("bob", "carol"):
@@ -251,6 +260,8 @@ def cases():
              state=files("web.tar")),
         Case("node images", ["node", "images", "--output", "{now}/images.tar", "--pause", "{now}/pause"], state=files("images.tar"),
              setup=lambda world: world.write("pause", "a program\n")),
+        Case("node profile import", ["node", "profile", "import", "{now}/other.profile"], setup=start_profiles,
+             state=files("root/var/lib/flox/lazy-profiles"), beside=["node", "profile", "import", "{now}/third.profile"]),
         # The user's own files.
         Case("config", ["config", "--set", "owner", "new"], setup=configured, state=files("home/.config/flox/config.toml"),
              beside=["config", "--set", "catalog_token_file", "/token"]),

@@ -69,6 +69,13 @@ metric_is flox_lazy_bytes_here '<' "$(metric flox_lazy_bytes)"
 metric_is flox_lazy_reads_waited '>=' 1
 equal "$(metric 'flox_lazy_starts_total{result="lazy"}')" 1
 equal "$(metric 'flox_stage_seconds_count{stage="lazy"}')" 1
+equal "$(metric 'flox_lazy_profiles_total{result="miss"}')" 1
+[ "$(metric flox_lazy_read_wait_seconds_count)" -ge 1 ] || die "no read's wait is counted"
+last_start() { flox node starts --json | jq -r ".starts[-1]$1"; }
+is_ready() { [ "$(last_start .lazy_start.ready_at_ms)" -ge "$(last_start .asked_at_ms)" ]; }
+wait_until 30 "nobody to wait any more" is_ready
+equal "$(last_start '.lazy_start | .has_profile, .profile_bytes, .whole_at_ms' | xargs)" "false 0 0"
+equal "$(last_start '.lazy_start | .bytes_at_ready < .bytes, .missing_bytes <= .closure_bytes, .reads_waited > 0' | xargs)" "true true true"
 equal "$(metric 'flox_stage_seconds_count{stage="realise"}')" 0
 
 step "it sees its own closure, and nothing of another pod's that comes through the same mount"
@@ -99,6 +106,10 @@ stop_server cache
 refused "Input/output error" inside c1 sh -c "cat $BIG/share/data >/dev/null"
 refused "a part of $BIG could not be read, and cannot be had now either" lazy "$BIG" d1 big 10
 wait_until 30 "floxd to say so" floxd_says "get errors when they read: $BIG"
+# The start of c1 was another floxd's; c2's, which has ended, had the same closure.
+failure_of() { flox node starts --json | jq -r ".starts[] | select(.container_id == \"c2\") | .lazy_start.failures[] | $1"; }
+equal "$(failure_of '[.path, .reads > 0, .at_ms > 0] | join(" ")')" "$BIG true true"
+[ -n "$(failure_of .why)" ] || die "it does not say why it could not be read"
 start_cache "$WORLD/cache"
 equal "$(lazy "$BIG" d2 big 10)" "$(sum_of big 10)"
 equal "$(inside c1 big 10)" "$(sum_of big 10)"
@@ -110,6 +121,7 @@ FLOX_PREFETCH_RATE=0 start_floxd
 wait_until 60 "the closure to be whole" is_valid "$BIG"
 becomes unfinished_closures 0
 is_valid "$BIG" || die "it is whole, and not valid"
+[ "$(metric flox_lazy_whole_seconds_count)" -ge 1 ] || die "the time of its completion is not counted"
 [ $(($(bytes_given) - before)) -lt 22000000 ] || die "what was there came again: $(($(bytes_given) - before)) bytes"
 flox --root "$NODE_ROOT" store verify >/dev/null
 equal "$(find "$NODE_ROOT/var/lib/flox/lazy" -path '*/parts/*')" ""
@@ -165,6 +177,8 @@ equal "$(lazy "$FIFTH" h1 fifth 7)" "$(sum_of fifth-before 7)"
 wait_until 20 "what it has read to be kept" grep -rqF --include='*.json' "$(basename "$FIFTH")" "$NODE_ROOT/var/lib/flox/lazy-profiles"
 before=$(bytes_given)
 lazy "$NEXT" h2 true
+equal "$(metric 'flox_lazy_profiles_total{result="hit"}')" 1
+equal "$(last_start '.lazy_start | .has_profile, .profile_bytes > 0' | xargs)" "true true"
 comes() { [ $(($(bytes_given) - before)) -gt 1000000 ]; }
 wait_until 20 "the same part of the next version" comes
 without=$(bytes_given)
@@ -172,3 +186,20 @@ stop_server cache
 equal "$(lazy "$NEXT" h3 fifth 7)" "$(sum_of fifth 7)"
 [ $((without - before)) -lt $((before - first + 2000000)) ] ||
   die "the start took $((before - first)) bytes, and what it has read $((without - before))"
+
+step "a node without the profile takes another one's"
+profile() { flox --root "$NODE_ROOT" node profile "$@"; }
+KEY=$(profile list --json | jq -r '.profiles[] | select(.packages == ["fifth"]) | .key')
+profile export "$KEY" >"$WORLD/fifth.profile"
+contains "$(<"$WORLD/fifth.profile")" "$(basename "$FIFTH")"
+stop_server floxd
+kill -KILL "$(keepers)"
+rm -r "$NODE_ROOT/var/lib/flox/lazy-profiles"
+start_cache "$WORLD/cache"
+start_floxd
+refused "no start profile" profile export "$KEY"
+echo '{' >"$WORLD/none"
+refused "taking the start profile $WORLD/none" profile import "$WORLD/none"
+profile import "$WORLD/fifth.profile"
+lazy "$NEXT" i1 true
+equal "$(last_start '.lazy_start | .has_profile, .profile_bytes > 0' | xargs)" "true true"

@@ -10,6 +10,7 @@ void add_node_uninstall(CLI::App& node);
 void add_node_doctor(CLI::App& node);
 void add_node_status(CLI::App& node);
 void add_node_starts(CLI::App& node);
+void add_node_profile(CLI::App& node);
 void add_node_prefetch(CLI::App& node);
 void add_node_label(CLI::App& node);
 void add_node_runtime(CLI::App& node);

@@ -14,6 +14,7 @@ void add_node(CLI::App& app) {
   add_node_doctor(*node);
   add_node_status(*node);
   add_node_starts(*node);
+  add_node_profile(*node);
   add_node_prefetch(*node);
   add_node_label(*node);
   add_node_runtime(*node);

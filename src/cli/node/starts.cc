@@ -1,5 +1,6 @@
 // flox node starts: what floxd does for containers that start, and did for the last ones.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -17,6 +18,7 @@ namespace flox::cli {
 namespace {
 
 using nlohmann::ordered_json;
+using status::v1::LazyStart;
 using status::v1::Start;
 using status::v1::StartsAnswer;
 
@@ -24,6 +26,26 @@ struct NodeStartsOptions {
   std::string pod;
   bool json = false;
 };
+
+ordered_json to_json(const LazyStart& lazy) {
+  ordered_json failures = ordered_json::array();
+  for (const auto& failure : lazy.failures())
+    failures.push_back({{"path", failure.path()},
+                        {"why", failure.why()},
+                        {"at_ms", failure.at()},
+                        {"reads", failure.reads()}});
+  return {{"closure_bytes", lazy.closure_bytes()},
+          {"missing_bytes", lazy.missing_bytes()},
+          {"has_profile", lazy.has_profile()},
+          {"profile_bytes", lazy.profile_bytes()},
+          {"ready_at_ms", lazy.ready_at()},
+          {"bytes_at_ready", lazy.bytes_at_ready()},
+          {"whole_at_ms", lazy.whole_at()},
+          {"bytes", lazy.bytes()},
+          {"reads_waited", lazy.reads_waited()},
+          {"waited_microseconds", lazy.waited_microseconds()},
+          {"failures", failures}};
+}
 
 ordered_json to_json(const Start& start) {
   ordered_json stages = ordered_json::array();
@@ -52,6 +74,7 @@ ordered_json to_json(const Start& start) {
           {"advice", start.advice()},
           {"profile", start.profile()},
           {"lazy", start.lazy()},
+          {"lazy_start", start.has_lazy_start() ? to_json(start.lazy_start()) : ordered_json()},
           {"stages", stages},
           {"waiting", waiting},
           {"paths_total", start.paths_total()},
@@ -59,6 +82,29 @@ ordered_json to_json(const Start& start) {
           {"bytes_total", start.bytes_total()},
           {"bytes_fetched", start.bytes_fetched()},
           {"bytes_per_second", start.bytes_per_second()}};
+}
+
+void print_lazy(const Start& start) {
+  const LazyStart& lazy = start.lazy_start();
+  fmt::print("    its files come when they are read: {} of {} were missing{}\n",
+             size_text(lazy.missing_bytes()), size_text(lazy.closure_bytes()),
+             lazy.has_profile()
+                 ? fmt::format(", {} fetched ahead by a start profile", size_text(lazy.profile_bytes()))
+                 : "; no start profile");
+  // Another container may have been first.
+  const auto seconds = [&](int64_t at) {
+    return static_cast<double>(std::max<int64_t>(0, at - start.asked_at())) / 1e3;
+  };
+  if (lazy.ready_at() != 0)
+    fmt::print("    ready     {:>10.3f} s, with {} of {} of its files; {} waited {:.3f} s together\n",
+               seconds(lazy.ready_at()), size_text(lazy.bytes_at_ready()), size_text(lazy.bytes()),
+               count_text(lazy.reads_waited(), "read"),
+               static_cast<double>(lazy.waited_microseconds()) / 1e6);
+  for (const auto& failure : lazy.failures())
+    fmt::print("    ✘ {}could not be read: {}{}\n",
+               failure.path().empty() ? "its files " : failure.path() + " ", failure.why(),
+               failure.reads() == 0 ? "" : fmt::format(" ({})", count_text(failure.reads(), "read")));
+  if (lazy.whole_at() != 0) fmt::print("    whole     {:>10.3f} s\n", seconds(lazy.whole_at()));
 }
 
 void print(const Start& start) {
@@ -84,7 +130,7 @@ void print(const Start& start) {
     fmt::print("\n");
   }
   if (start.lazy() == "lazy")
-    fmt::print("    its files come when they are read\n");
+    print_lazy(start);
   else if (!start.lazy().empty())
     fmt::print("    waited for all of its files: {}\n", start.lazy());
   if (!start.error().empty()) fmt::print("    {}\n", start.error());

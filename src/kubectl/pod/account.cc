@@ -195,6 +195,21 @@ void add_start(const StartState& start, std::vector<Entry>& entries) {
   if (start.ended_at > 0)
     add(start.ended_at, start.state, start.state == "failed" ? start.error : start.profile + lazy,
         seconds_between(start.asked_at, start.ended_at), start.state == "failed");
+  // Another container of the same environment may have been first.
+  if (start.lazy_ready_at > start.asked_at)
+    add(start.lazy_ready_at, "ready",
+        fmt::format("no read waits any more: {} of {} of its files have come",
+                    size_text(unsigned_of(start.lazy_bytes_at_ready)),
+                    size_text(unsigned_of(start.lazy_bytes))),
+        seconds_between(start.asked_at, start.lazy_ready_at));
+  for (const StartState::Failure& failure : start.failures)
+    add(failure.at, "read",
+        fmt::format("{} could not be read: {}", failure.path.empty() ? "its files" : failure.path,
+                    failure.why),
+        {}, true);
+  if (start.lazy_whole_at > start.asked_at)
+    add(start.lazy_whole_at, "whole", "all of its files have come",
+        seconds_between(start.asked_at, start.lazy_whole_at));
 }
 
 // From floxd's answer to the process: the mounts, the OCI runtime, the exec. The kubelet's times are whole

@@ -174,6 +174,30 @@ TEST(AccountTest, SaysWhetherItStartedBeforeItsFilesWereThere) {
   EXPECT_EQ(text_of("no index"), "/nix/store/x-web; waited for all of its files: no index");
 }
 
+TEST(AccountTest, SaysWhenTheFilesOfALazyStartHadCome) {
+  Json one = start("prepared");
+  one.update({{"ended_at_ms", begin + 1500}, {"lazy", "lazy"}});
+  one["lazy_start"] = {{"ready_at_ms", begin + 3000},
+                       {"bytes_at_ready", 17'000'000},
+                       {"whole_at_ms", 0},
+                       {"bytes", 227'000'000}};
+  const auto entry_of = [&](std::string_view what) {
+    for (const Entry& entry :
+         account_of(pod_with({{"running", Json::object()}}), events({}), starts(one), begin + 9000).entries)
+      if (entry.what == what) return entry;
+    return Entry();
+  };
+  EXPECT_EQ(entry_of("ready").text, "no read waits any more: 16.2 MiB of 216.5 MiB of its files have come");
+  EXPECT_EQ(entry_of("ready").seconds, 2.0);
+  EXPECT_EQ(entry_of("whole").what, "");
+  one["lazy_start"]["failures"] = {
+      {{"path", "/nix/store/x-tool"}, {"why", "no cache has it"}, {"at_ms", begin + 4000}, {"reads", 3}}};
+  EXPECT_EQ(entry_of("read").text, "/nix/store/x-tool could not be read: no cache has it");
+  EXPECT_TRUE(entry_of("read").has_failed);
+  one["lazy_start"]["whole_at_ms"] = begin + 5000;
+  EXPECT_EQ(entry_of("whole").seconds, 4.0);
+}
+
 TEST(AccountTest, TheTimelineHasBothSidesInTheOrderOfTime) {
   Json one = start("prepared");
   one.update({{"ended_at_ms", begin + 1500}, {"profile", "/nix/store/x-web"}, {"trace_id", "0af7"}});

@@ -10,7 +10,8 @@ namespace {
 
 constexpr size_t most_events = 200;
 constexpr size_t most_starts = 1000;
-constexpr size_t most_text = 4000;  // characters
+constexpr size_t most_failures = 16;  // of reads of one start
+constexpr size_t most_text = 4000;    // characters
 
 std::string safe_text(const nlohmann::json& value, Path path) {
   return printable(text_at(value, path), most_text);
@@ -134,6 +135,10 @@ std::vector<StartState> read_starts(const nlohmann::json& document) {
                      .lazy = safe_text(item, {"lazy"}),
                      .asked_at = number_at(item, {"asked_at_ms"}),
                      .ended_at = number_at(item, {"ended_at_ms"}),
+                     .lazy_ready_at = number_at(item, {"lazy_start", "ready_at_ms"}),
+                     .lazy_whole_at = number_at(item, {"lazy_start", "whole_at_ms"}),
+                     .lazy_bytes_at_ready = number_at(item, {"lazy_start", "bytes_at_ready"}),
+                     .lazy_bytes = number_at(item, {"lazy_start", "bytes"}),
                      .waits_for = safe_text(item, {"waiting", "for"}),
                      .others = number_at(item, {"waiting", "others"}),
                      .paths_total = number_at(item, {"paths_total"}),
@@ -147,6 +152,11 @@ std::vector<StartState> read_starts(const nlohmann::json& document) {
                               .seconds = static_cast<double>(number_at(stage, {"microseconds"})) / 1e6,
                               .is_over = flag_at(stage, {"is_over"}),
                               .has_failed = flag_at(stage, {"has_failed"})});
+    for (const auto& failure : list_at(item, {"lazy_start", "failures"}))
+      if (start.failures.size() < most_failures)
+        start.failures.push_back({.path = safe_text(failure, {"path"}),
+                                  .why = safe_text(failure, {"why"}),
+                                  .at = number_at(failure, {"at_ms"})});
     for (const auto& holder : list_at(item, {"waiting", "holders"}))
       if (holder.is_string()) start.holders.push_back(printable(holder.get<std::string>(), 300));
     starts.push_back(std::move(start));

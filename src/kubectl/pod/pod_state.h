@@ -46,8 +46,15 @@ struct StartState {
     double seconds = 0;
     bool is_over = false, has_failed = false;
   };
+  struct Failure {  // of reads
+    std::string path, why;
+    int64_t at = 0;
+  };
   std::string container, container_id, pod_uid, environment, trace_id, state, error, advice, profile, lazy;
   int64_t asked_at = 0, ended_at = 0;
+  // Of one whose files come when they are read; 0: not yet.
+  int64_t lazy_ready_at = 0, lazy_whole_at = 0, lazy_bytes_at_ready = 0, lazy_bytes = 0;
+  std::vector<Failure> failures;
   std::vector<Stage> stages;
   std::string waits_for;             // "turn", "same"; empty: it does not wait
   std::vector<std::string> holders;  // for whom

@@ -10,6 +10,7 @@
 #include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "base/printable.h"
 #include "base/settings/units.h"
 #include "catalog/settings.h"
 #include "env/environment.h"
@@ -37,6 +38,7 @@ constexpr std::chrono::seconds longest_attempt_pause(300);
 constexpr milliseconds retry_time(10'000);
 constexpr std::chrono::hours completion_time(24);
 constexpr size_t most_paths = 20'000;
+constexpr size_t most_why = 300;  // characters
 
 StoreViews::Entry entry_of(const LazyPath& path) {
   return {
@@ -54,6 +56,13 @@ std::vector<nix::StorePath> packages_of(const env::Lockfile& lock, const std::st
   return packages;
 }
 
+lazy::MountWaits waits_since(lazy::MountWaits now, const lazy::MountWaits& before) {
+  if (now.server != before.server) return now;
+  now.micros -= before.micros;
+  for (size_t i = 0; i < now.counts.size(); ++i) now.counts[i] -= before.counts[i];
+  return now;
+}
+
 }  // namespace
 
 // The closure of what was asked for.
@@ -65,11 +74,17 @@ struct LazyStarts::Found {
   uint64_t size = 0;                    // of the lock's closure, bytes
   std::optional<StartProfile> profile;  // of an earlier start
   bool is_ahead = false;                // what it will read is fetched already
+  uint64_t ahead = 0;                   // so much of it, bytes
 
   std::vector<nix::StorePath> names() const {
     std::vector<nix::StorePath> result;
     for (const LazyPath& path : lazy) result.push_back(path.info.path);
     return result;
+  }
+  LazyBegin begin() const {
+    uint64_t missing = 0;
+    for (const LazyPath& path : lazy) missing += path.info.nar_size;
+    return {.closure_bytes = size, .missing_bytes = missing, .has_profile = is_ahead, .profile_bytes = ahead};
   }
 };
 
@@ -110,6 +125,7 @@ LazyStarts::LazyStarts(const Config& config, Environments& environments, StoreVi
                .paths = {}}),
       profiles_(profiles) {
   read_records();
+  for (const auto& mount : mounts_.all()) waits_[mount->name()] = std::nullopt;
   thread_ = std::thread([this] { this->run(); });
 }
 
@@ -221,6 +237,8 @@ LazyStarts::Started LazyStarts::start(const Asked& asked) {
   timer.reset();
   try {
     Started started = show(name_of(use->mount(), found, asked), use->mount(), found, asked);
+    started.begin = found.begin();
+    metrics_.lazy_profile(found.is_ahead, found.ahead);
     if (!found.present.empty()) store::add_lease(store, asked.holder, found.present);
     log::info("{} starts with {} of {} not fetched yet, in {}{}", asked.holder,
               count_text(found.lazy.size(), "path"), found.lazy.size() + found.valid.size(),
@@ -238,8 +256,12 @@ LazyStarts::Started LazyStarts::start(const Asked& asked) {
 void LazyStarts::fetch_ahead(const LazyMount& mount, Found& found) {
   if (!found.profile) return;
   try {
-    for (const StartProfile::Path& path : found.profile->for_closure(found.names()).paths)
+    uint64_t bytes = 0;
+    for (const StartProfile::Path& path : found.profile->for_closure(found.names()).paths) {
       mount.control().want_soon(path.path, path.ranges);
+      for (const lazy::FileRange& range : path.ranges) bytes += range.end - range.begin;
+    }
+    found.ahead = bytes;
     found.is_ahead = true;
   } catch (const std::exception& error) {
     log::warning("fetching what the last start of the same environment has read: {}", message_of(error));
@@ -288,7 +310,10 @@ LazyStarts::Started LazyStarts::show(const std::string& name, LazyMount& mount, 
     if (const auto record = records_.find(name); record != records_.end()) {
       nix::PathInfo profile{.path = nix::StorePath::parse(record->second.profile)};
       profile.nar_hash = record->second.hash;
-      return {.profile = profile, .files = files_of(profile.path), .view = std::move(*view)};
+      return {.profile = profile,
+              .files = files_of(profile.path),
+              .view = std::move(*view),
+              .progress = record->second.progress};
     }
   }
   views_.give_up(name);  // what an earlier floxd has left
@@ -323,12 +348,14 @@ LazyStarts::Started LazyStarts::show(const std::string& name, LazyMount& mount, 
     present.insert(asked.beside.begin(), asked.beside.end());
     write(name, record);
     StoreViews::View view = views_.show_made(name, closure.layers, present);
+    const std::shared_ptr<const LazyProgress> progress = record.progress;
     {
       const std::scoped_lock lock(mutex_);
       records_.insert_or_assign(name, std::move(record));
     }
     changed_.notify_all();
-    return {.profile = profile, .files = files_of(profile.path), .view = std::move(view)};
+    return {
+        .profile = profile, .files = files_of(profile.path), .view = std::move(view), .progress = progress};
   } catch (...) {
     views_.give_up(name);
     throw;
@@ -414,29 +441,41 @@ void LazyStarts::look(const std::string& name) {
     mount_name = record->second.mount;
     tenant = record->second.tenant;
   }
-  uint64_t waited = 0;
-  bool is_busy = false;
-  if (const auto mount = mounts_.find(mount_name)) {
-    const lazy::PathsStatus status = mount->control().status(paths);
-    waited = status.waited;
-    is_busy = status.frames_now + status.frames_later > 0;
-  }
+  lazy::PathsStatus status;
+  if (const auto mount = mounts_.find(mount_name)) status = mount->control().status(paths);
+  const bool is_busy = status.frames_now + status.frames_later > 0;
   Record begun;
   {
     const std::scoped_lock lock(mutex_);
     const auto found = records_.find(name);
     if (found == records_.end()) return;
     Record& record = found->second;
-    if (is_busy || waited != record.waited) record.quiet_since = Clock::now();
-    record.waited = waited;
-    if ((is_busy || Clock::now() - record.quiet_since < record.quiet) &&
-        Clock::now() - record.begun < longest_wait)
-      return;
+    if (is_busy || status.waited != record.waited) record.quiet_since = Clock::now();
+    record.waited = status.waited;
+    const bool is_quiet = !is_busy && Clock::now() - record.quiet_since >= record.quiet;
+    if (!is_quiet && Clock::now() - record.begun < longest_wait) return;
     record.queued = true;
+    note_ready(record, status, is_quiet);
     begun = record;
   }
   remember(begun);
   queue_[Lane::prefetch].post(tenant, [this, name] { complete(name); });
+}
+
+// At the first attempt to complete it.
+void LazyStarts::note_ready(const Record& record, const lazy::PathsStatus& status, bool is_quiet) {
+  record.progress->change([&](LazyProgress::Figures& figures) {
+    if (figures.bytes != 0) return;
+    figures.bytes = status.bytes;
+    figures.reads_waited = status.waited;
+    figures.waited_micros = status.waited_micros;
+    if (!is_quiet) return;
+    figures.bytes_at_ready = status.here;
+    figures.ready_at =
+        LazyProgress::Figures::Clock::now() -
+        std::chrono::duration_cast<LazyProgress::Figures::Clock::duration>(Clock::now() - record.quiet_since);
+    metrics_.lazy_ready(std::chrono::duration<double>(record.quiet_since - record.begun).count());
+  });
 }
 
 void LazyStarts::complete(const std::string& name) {
@@ -463,7 +502,17 @@ void LazyStarts::complete(const std::string& name) {
              }});
     if (profile.to_string() != record.profile)
       log::error("the profile of view {} was {}, and is {}", name, record.profile, profile.to_string());
-    if (mount != nullptr) mount->control().use_store(record.paths, environments_.store().store_directory());
+    lazy::PathsStatus status;
+    if (mount != nullptr) {
+      status = mount->control().status(record.paths);
+      mount->control().use_store(record.paths, environments_.store().store_directory());
+    }
+    record.progress->change([&](LazyProgress::Figures& figures) {
+      figures.reads_waited = std::max(figures.reads_waited, status.waited);
+      figures.waited_micros = std::max(figures.waited_micros, status.waited_micros);
+      figures.whole_at = LazyProgress::Figures::Clock::now();
+    });
+    metrics_.lazy_whole(std::chrono::duration<double>(Clock::now() - record.begun).count());
     remember(record);
     const std::scoped_lock lock(mutex_);
     if (const auto found = records_.find(name); found != records_.end()) {
@@ -485,8 +534,27 @@ void LazyStarts::complete(const std::string& name) {
   }
 }
 
+// Of processes that count from zero whenever one begins.
+void LazyStarts::count_waits() {
+  std::map<std::string, std::optional<lazy::MountWaits>> counted;
+  for (const auto& mount : mounts_.all()) try {
+      const auto known = waits_.find(mount->name());
+      const std::optional<lazy::MountWaits> before =
+          known == waits_.end() ? lazy::MountWaits() : known->second;
+      counted[mount->name()] = before;
+      if (!mount->is_alive()) continue;
+      const lazy::MountWaits now = mount->control().waits();
+      if (before) metrics_.lazy_waits(waits_since(now, *before));
+      counted[mount->name()] = now;
+    } catch (const Error& error) {
+      log::debug("asking the mount {} how long its readers waited: {}", mount->name(), error.what());
+    }
+  waits_ = std::move(counted);
+}
+
 void LazyStarts::sweep() {
   tell_failures();
+  count_waits();
   std::map<std::string, std::vector<nix::StorePath>> drops;
   {
     const std::scoped_lock lock(mutex_);
@@ -531,13 +599,22 @@ void LazyStarts::tell_failures() {
     if (record.whole) continue;
     const auto mount = mounts_.find(record.mount);
     if (mount == nullptr) {
-      tell(name, fmt::format("the keeper of the mount {} has died", record.mount));
+      const std::string why = fmt::format("the keeper of the mount {} has died", record.mount);
+      record.progress->failed({.path = {}, .why = why, .at = LazyProgress::Figures::Clock::now()});
+      tell(name, why);
       continue;
     }
     std::string what;
     try {
-      for (const lazy::PathFailure& failure : mount->control().retry(record.paths, milliseconds(0)))
+      for (const lazy::PathFailure& failure : mount->control().retry(record.paths, milliseconds(0))) {
         what += fmt::format("{}{}: {}", what.empty() ? "" : "; ", failure.path.to_string(), failure.why);
+        // What was fetched ahead in vain is nobody's error yet.
+        if (const uint64_t reads = mount->control().status({failure.path}).failed; reads > 0)
+          record.progress->failed({.path = failure.path.to_string(),
+                                   .why = printable(failure.why, most_why),
+                                   .at = LazyProgress::Figures::Clock::now(),
+                                   .reads = reads});
+      }
     } catch (const Error& error) {
       what = error.what();
     }

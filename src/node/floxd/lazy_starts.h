@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "node/floxd/environments.h"
+#include "node/floxd/lazy_progress.h"
 #include "node/floxd/realise_queue.h"
 #include "node/floxd/store_views.h"
 #include "node/floxd/under_way.h"
@@ -51,6 +52,8 @@ class LazyStarts {
     nix::PathInfo profile;
     std::filesystem::path files;  // the profile's, for who reads it now
     StoreViews::View view;        // the container's store
+    LazyBegin begin;
+    std::shared_ptr<const LazyProgress> progress;  // of all containers of the same view
   };
   // Why a container cannot be started so; it can be started otherwise.
   struct Unsuitable {
@@ -89,6 +92,7 @@ class LazyStarts {
     Clock::time_point quiet_since = Clock::now();
     bool queued = false;
     std::string told;  // what was said last of readers that get errors
+    std::shared_ptr<LazyProgress> progress = std::make_shared<LazyProgress>();
   };
   // While it lives, the mount is not ended and none of its paths is dropped.
   class Use;
@@ -101,11 +105,13 @@ class LazyStarts {
   void read_records();
   static void find_ahead(LazyMount& mount, const Found& found, const std::vector<nix::StorePath>& packages,
                          const store::LocalStore& store);
-  static void fetch_ahead(const LazyMount& mount, Found& found);
+  void fetch_ahead(const LazyMount& mount, Found& found);
   void remember(const Record& record);
   void run();
   void look(const std::string& name);
+  void note_ready(const Record& record, const lazy::PathsStatus& status, bool is_quiet);
   void complete(const std::string& name);
+  void count_waits();
   void tell_failures();
   void tell(const std::string& name, const std::string& what);
 
@@ -123,6 +129,9 @@ class LazyStarts {
   std::map<std::string, Record> records_;                        // by view
   std::map<std::string, size_t> in_use_;                         // by mount
   std::map<std::string, std::set<nix::StorePath>> not_dropped_;  // by mount: of views that are gone
+  // What the metrics have of each mount's waits; nothing: what an earlier floxd's mount counted before this
+  // one began is not theirs. Of sweep() alone.
+  std::map<std::string, std::optional<lazy::MountWaits>> waits_;
   bool stop_ = false;
   std::thread thread_;
 };

@@ -23,6 +23,15 @@ constexpr size_t most_peers_shown = 128;
 const MetricsPage::Histogram::BucketBoundaries stage_seconds = {
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120};
 
+const MetricsPage::Histogram::BucketBoundaries closure_seconds = {0.25, 0.5, 1,  2.5, 5,
+                                                                  10,   30,  60, 300, 1800};
+
+MetricsPage::Histogram::BucketBoundaries wait_bounds() {
+  MetricsPage::Histogram::BucketBoundaries seconds;
+  for (const uint32_t milliseconds : lazy::WaitTimes::bounds) seconds.push_back(milliseconds / 1000.0);
+  return seconds;
+}
+
 // What a pod may have: a family with a gauge per budget.
 struct UseGauges {
   UseGauges(MetricsPage& page, const std::string& name, const std::string& help)
@@ -158,6 +167,18 @@ struct Metrics::Page {
                                   "Reads that ended with an error, since the processes began that serve the "
                                   "mounts.");
 
+  Counter* lazy_profiles[2] = {};  // miss, hit
+  Counter& lazy_profile_bytes = page.counter("flox_lazy_profile_bytes_total",
+                                             "Bytes of files that start profiles had fetched at once.");
+  MetricsPage::Histogram& lazy_ready = page.histogram(
+      "flox_lazy_ready_seconds",
+      "Time from a start before its files were there until no reader waited for them any more.",
+      closure_seconds);
+  MetricsPage::Histogram& lazy_whole = page.histogram(
+      "flox_lazy_whole_seconds", "Time from such a start until its closure was whole.", closure_seconds);
+  MetricsPage::Histogram& lazy_waits = page.histogram(
+      "flox_lazy_read_wait_seconds", "How long reads waited for bytes that were not there.", wait_bounds());
+
   Gauge& nri_connected = page.gauge(
       "flox_nri_connected", "Whether containerd asks floxd about containers of every runtime (nri_socket).");
   Gauge& nri_unprepared =
@@ -247,6 +268,11 @@ struct Metrics::Page {
                                "(lazy), and those that waited for all of their files (eager).");
     for (const char* result : {"eager", "lazy"})
       lazy_starts[result[0] == 'l'] = &lazy.Add({{"result", result}});
+    auto& profiles = page.counters("flox_lazy_profiles_total",
+                                   "Containers that started before their files were there, by whether there "
+                                   "was a profile of an earlier start.");
+    for (const char* result : {"miss", "hit"})
+      lazy_profiles[result[0] == 'h'] = &profiles.Add({{"result", result}});
     auto& outcomes = page.counters("flox_nri_containers_total",
                                    "Containers outside of the runtime handler flox that name an environment, "
                                    "by what became of them.");
@@ -349,6 +375,16 @@ void Metrics::queued(Lane lane, const FairThreads::Use& use) {
   waiting->Set(static_cast<double>(use.waiting));
 }
 void Metrics::started_lazily(bool is_lazy) { page_->lazy_starts[is_lazy ? 1 : 0]->Increment(); }
+void Metrics::lazy_profile(bool is_there, uint64_t bytes) {
+  page_->lazy_profiles[is_there ? 1 : 0]->Increment();
+  page_->lazy_profile_bytes.Increment(static_cast<double>(bytes));
+}
+void Metrics::lazy_ready(double seconds) { page_->lazy_ready.Observe(seconds); }
+void Metrics::lazy_whole(double seconds) { page_->lazy_whole.Observe(seconds); }
+void Metrics::lazy_waits(const lazy::MountWaits& further) {
+  page_->lazy_waits.ObserveMultiple({further.counts.begin(), further.counts.end()},
+                                    static_cast<double>(further.micros) / 1e6);
+}
 void Metrics::lazy_mounts(uint64_t mounts, uint64_t unfinished, uint64_t bytes, uint64_t here,
                           uint64_t waited, double waited_seconds, uint64_t failed) {
   page_->lazy_mounts.Set(static_cast<double>(mounts));

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "lazy/read_counts.h"
 #include "node/floxd/realise_queue.h"
 #include "node/nri/nri_plugin.h"
 #include "store/local/local_store.h"
@@ -114,6 +115,13 @@ class Metrics {
   void took(Stage stage, double seconds, std::string trace_id = {});
   // A container that was to start before its files are there did so, or waited for them all the same.
   void started_lazily(bool is_lazy);
+  // Of one that did so: whether there was what an earlier start has read, and so many bytes of that were
+  // fetched at once.
+  void lazy_profile(bool is_there, uint64_t bytes);
+  // So long after such a start no reader waited any more, or its closure was whole.
+  void lazy_ready(double seconds);
+  void lazy_whole(double seconds);
+  void lazy_waits(const lazy::MountWaits& further);
   // What comes when it is read: `here` of `bytes`; what readers waited for since the mounts began.
   void lazy_mounts(uint64_t mounts, uint64_t unfinished, uint64_t bytes, uint64_t here, uint64_t waited,
                    double waited_seconds, uint64_t failed);

@@ -281,7 +281,7 @@ std::optional<LazyStarts::Started> NodeService::start_lazily(const env::Lockfile
   const std::string system = env::current_system();
   if (environments_.has_packages(lock, system)) return std::nullopt;  // nothing to wait for
   const auto is_eager = [&](const std::string& why) -> std::optional<LazyStarts::Started> {
-    if (auto* start = StartLog::Start::current()) start->lazy(why);
+    if (auto* start = StartLog::Start::current()) start->eager(why);
     log::warning("container {} waits for all of its files: {}", request.container_name(), why);
     metrics_.started_lazily(false);
     return std::nullopt;
@@ -306,7 +306,7 @@ std::optional<LazyStarts::Started> NodeService::start_lazily(const env::Lockfile
                                                    uint64_t size) { asked.check_closure(closure, size); }
                                         : std::function<void(const nix::StorePathSet&, uint64_t)>(),
                      .gone = when_gone(request, is_gone)});
-    if (auto* start = StartLog::Start::current()) start->lazy("lazy");
+    if (auto* start = StartLog::Start::current()) start->lazy(started.begin, started.progress);
     metrics_.started_lazily(true);
     return started;
   } catch (const LazyStarts::Unsuitable& unsuitable) {

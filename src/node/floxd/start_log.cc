@@ -88,9 +88,17 @@ void StartLog::Start::progress(const store::RealiseProgress& progress) {
   if (record_) (*record_)->progress = progress;
 }
 
-void StartLog::Start::lazy(std::string how) {
+void StartLog::Start::eager(std::string why) {
   const std::scoped_lock lock(log_.mutex_);
-  if (record_) (*record_)->lazy = printable(how, most_error);
+  if (record_) (*record_)->lazy = printable(why, most_error);
+}
+
+void StartLog::Start::lazy(const LazyBegin& begin, std::shared_ptr<const LazyProgress> progress) {
+  const std::scoped_lock lock(log_.mutex_);
+  if (!record_) return;
+  (*record_)->lazy = "lazy";
+  (*record_)->lazy_begin = begin;
+  (*record_)->lazy_progress = std::move(progress);
 }
 
 void StartLog::Start::prepared(std::string profile) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "node/floxd/lazy_progress.h"
 #include "protocol/node.pb.h"
 #include "store/fetch/realise_options.h"
 
@@ -48,6 +49,9 @@ class StartLog {
     Wait wait = Wait::turn;
     std::string error, advice, profile;
     std::string lazy;  // "lazy", or why it was not started so though it was asked for; empty: nobody asked
+    // Of one that is "lazy". What comes of it goes on when the start has ended.
+    LazyBegin lazy_begin;
+    std::shared_ptr<const LazyProgress> lazy_progress;  // else null
     std::vector<Stage> stages;
     store::RealiseProgress progress;
 
@@ -89,7 +93,9 @@ class StartLog {
     size_t stage_began(std::string_view name);
     void stage_ended(size_t stage, bool has_failed);
     void progress(const store::RealiseProgress& progress);
-    void lazy(std::string how);
+    // It waits for all of its files though it was not to.
+    void eager(std::string why);
+    void lazy(const LazyBegin& begin, std::shared_ptr<const LazyProgress> progress);
     void prepared(std::string profile);
     void failed(const std::exception& error);
 

@@ -77,6 +77,44 @@ TEST(StartLogTest, AStageThatAnErrorEndsHasFailedAndTheErrorIsKept) {
   EXPECT_EQ(only(log).state, State::failed);
 }
 
+TEST(StartLogTest, TellsWhatCameOfALazyStartAfterItHasEnded) {
+  StartLog log;
+  const auto progress = std::make_shared<LazyProgress>();
+  const auto start = log.begin(request("shop", "web"));
+  start->lazy({.closure_bytes = 100, .missing_bytes = 80, .has_profile = true, .profile_bytes = 7}, progress);
+  start->prepared("/nix/store/x-web");
+  progress->change([](LazyProgress::Figures& figures) {
+    figures.ready_at = LazyProgress::Figures::Clock::time_point(std::chrono::milliseconds(1500));
+    figures.bytes_at_ready = 20;
+    figures.bytes = 75;
+    figures.reads_waited = 3;
+  });
+  for (size_t i = 0; i < 2 * LazyProgress::most_failures; ++i)
+    progress->failed({.path = "/nix/store/x-" + std::to_string(i), .why = "away", .at = {}, .reads = 1});
+  progress->failed({.path = "/nix/store/x-0", .why = "it lies", .at = {}, .reads = 4});
+  const auto waits = log.begin(request("shop", "job"));
+  waits->eager("no\nindex");
+  const auto answer = starts_seen_by(log, nullptr, {});
+  ASSERT_EQ(answer.starts_size(), 2);
+  EXPECT_EQ(answer.starts(0).lazy(), "lazy");
+  const status::v1::LazyStart& lazy = answer.starts(0).lazy_start();
+  EXPECT_EQ(lazy.closure_bytes(), 100U);
+  EXPECT_EQ(lazy.missing_bytes(), 80U);
+  EXPECT_TRUE(lazy.has_profile());
+  EXPECT_EQ(lazy.profile_bytes(), 7U);
+  EXPECT_EQ(lazy.ready_at(), 1500);
+  EXPECT_EQ(lazy.bytes_at_ready(), 20U);
+  EXPECT_EQ(lazy.whole_at(), 0);
+  EXPECT_EQ(lazy.bytes(), 75U);
+  EXPECT_EQ(lazy.reads_waited(), 3U);
+  ASSERT_EQ(static_cast<size_t>(lazy.failures_size()), LazyProgress::most_failures);
+  EXPECT_EQ(lazy.failures(0).path(), "/nix/store/x-0");
+  EXPECT_EQ(lazy.failures(0).why(), "it lies");
+  EXPECT_EQ(lazy.failures(0).reads(), 4U);
+  EXPECT_FALSE(answer.starts(1).has_lazy_start());
+  EXPECT_EQ(answer.starts(1).lazy().find('\n'), std::string::npos);
+}
+
 TEST(StartLogTest, AStartThatGoesWithoutAnEndIsForgotten) {
   StartLog log;
   log.begin(request("shop", "web")).reset();

@@ -15,6 +15,28 @@ int64_t to_milliseconds(StartLog::Clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
+// The epoch: 0.
+void fill(const LazyBegin& begin, const LazyProgress::Figures& figures, status::v1::Start& start) {
+  status::v1::LazyStart& lazy = *start.mutable_lazy_start();
+  lazy.set_closure_bytes(begin.closure_bytes);
+  lazy.set_missing_bytes(begin.missing_bytes);
+  lazy.set_has_profile(begin.has_profile);
+  lazy.set_profile_bytes(begin.profile_bytes);
+  lazy.set_ready_at(to_milliseconds(figures.ready_at));
+  lazy.set_bytes_at_ready(figures.bytes_at_ready);
+  lazy.set_whole_at(to_milliseconds(figures.whole_at));
+  lazy.set_bytes(figures.bytes);
+  lazy.set_reads_waited(figures.reads_waited);
+  lazy.set_waited_microseconds(figures.waited_micros);
+  for (const LazyFailure& failure : figures.failures) {
+    status::v1::LazyFailure& one = *lazy.add_failures();
+    one.set_path(failure.path);
+    one.set_why(failure.why);
+    one.set_at(to_milliseconds(failure.at));
+    one.set_reads(failure.reads);
+  }
+}
+
 void fill(const StartLog::Record& record, status::v1::Start& start) {
   start.set_container_id(record.container_id);
   start.set_pod_namespace(record.pod_namespace);
@@ -30,6 +52,7 @@ void fill(const StartLog::Record& record, status::v1::Start& start) {
   start.set_advice(record.advice);
   start.set_profile(record.profile);
   start.set_lazy(record.lazy);
+  if (record.lazy_progress != nullptr) fill(record.lazy_begin, record.lazy_progress->now(), start);
   for (const StartLog::Stage& stage : record.stages) {
     status::v1::StartStage& one = *start.add_stages();
     one.set_name(std::string(stage.name));

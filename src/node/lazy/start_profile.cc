@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <tuple>
 
 #include "base/data/json.h"
@@ -42,6 +43,14 @@ StartProfile StartProfile::parse(std::string_view text) {
   const json& list = member(object, "paths", what);
   if (!list.is_array()) fail(ErrorKind::invalid_input, "{}: no list of paths", what);
   StartProfile result;
+  if (const auto packages = object.find("packages"); packages != object.end()) {
+    if (!packages->is_array() || packages->size() > most_packages)
+      fail(ErrorKind::invalid_input, "{}: no list of at most {} packages", what, most_packages);
+    for (const json& one : *packages) {
+      if (!one.is_string()) fail(ErrorKind::invalid_input, "{}: a package is no text", what);
+      result.packages.push_back(nix::StorePath::from_base_name(one.get<std::string>()));
+    }
+  }
   size_t left = most_ranges;
   uint64_t bytes = 0;
   for (const json& one : list) {
@@ -62,8 +71,9 @@ std::string StartProfile::to_text() const {
   json list = json::array();
   for (const Path& path : paths)
     list.push_back({{"path", path.path.base_name()}, {"ranges", lazy::ranges_to_json(path.ranges)}});
-  return json{{"version", version}, {"paths", std::move(list)}}.dump(-1, ' ', false,
-                                                                     json::error_handler_t::replace);
+  json object{{"version", version}, {"paths", std::move(list)}};
+  for (const nix::StorePath& package : packages) object["packages"].push_back(package.base_name());
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 StartProfile StartProfile::for_closure(const std::vector<nix::StorePath>& closure) const {
@@ -94,6 +104,7 @@ void StartProfile::add(const StartProfile& earlier) {
   // A byte of a name may be written as six.
   const auto size_of = [](std::string_view name) { return 6 * name.size() + 100; };
   size_t ranges = 0, text = 100;
+  for (const nix::StorePath& package : packages) text += size_of(package.base_name());
   uint64_t bytes = 0;
   std::vector<Path> kept;
   for (Path& path : paths) {
@@ -113,6 +124,23 @@ void StartProfile::add(const StartProfile& earlier) {
     kept.push_back(std::move(path));
   }
   paths = std::move(kept);
+}
+
+void StartProfile::merge(const StartProfile& other) {
+  std::set<nix::StorePath> known;
+  for (const Path& path : paths) known.insert(path.path);
+  for (const Path& path : other.paths)
+    if (known.insert(path.path).second) paths.push_back({path.path, {}});
+  add(other);
+}
+
+StartProfile::Size StartProfile::size() const {
+  Size size;
+  for (const Path& path : paths) {
+    size.ranges += path.ranges.size();
+    for (const FileRange& range : path.ranges) size.bytes += range.end - range.begin;
+  }
+  return size;
 }
 
 bool StartProfile::has(const nix::StorePath& path) const {

@@ -24,8 +24,12 @@ struct StartProfile {
   static constexpr size_t most_ranges = 20'000;
   static constexpr uint64_t most_read = 512ULL << 20;  // bytes of files, together
 
+  static constexpr size_t most_packages = 1000;
+
   using Path = ReadPath;
   std::vector<Path> paths;  // of the closure, all that were not there before
+  // Of the environment: for other nodes, which find the profile by them. None: it does not say.
+  std::vector<nix::StorePath> packages = {};
 
   // Reads what to_text() wrote. Throws Error(invalid_input) for everything else.
   static StartProfile parse(std::string_view text);
@@ -37,6 +41,14 @@ struct StartProfile {
   bool has(const nix::StorePath& path) const;
   // With what an earlier start has read of the same paths, as far as both fit.
   void add(const StartProfile& earlier);
+  // With what starts on another node have read, of the other's paths, too, as far as that fits.
+  void merge(const StartProfile& other);
+  // What it names, together.
+  struct Size {
+    size_t ranges = 0;
+    uint64_t bytes = 0;  // of files
+  };
+  Size size() const;
 };
 
 // What versions of one package have in common.

@@ -2,20 +2,24 @@
 // not wait for it part by part (docs/explanation/lazy-files.md).
 //
 //   DIRECTORY/KEY.json   one environment, whatever its packages' versions (docs/formats/start-profile.md)
+//   DIRECTORY/lock       locked by who writes: floxd, and who brings a profile from another node
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/os/fd.h"
 #include "nix/store_path.h"
 #include "node/lazy/start_profile.h"
 
 namespace flox::node {
 
-// Thread-safe.
+// Thread-safe, and safe beside other processes.
 class StartProfiles {
  public:
   // The directory is made with the first one that is kept. Of over `most` environments, those that were kept
@@ -30,8 +34,18 @@ class StartProfiles {
   void keep(const std::vector<nix::StorePath>& packages, StartProfile profile);
   size_t count() const;
 
+  // --- for people, who name one by its KEY.
+  static std::string key_of(const std::vector<nix::StorePath>& packages);
+  std::vector<std::string> keys() const;  // sorted
+  // Throws Error: invalid_input for what is no key, or no profile; not_found.
+  StartProfile read(std::string_view key) const;
+  // Merges a profile of another node with the one of the same packages, which it must say. Gives the key.
+  std::string import(StartProfile profile);
+
  private:
   std::filesystem::path place_of(const std::vector<nix::StorePath>& packages) const;
+  Fd lock() const;
+  void write(const std::filesystem::path& place, const StartProfile& profile) const;
 
   const std::filesystem::path directory_;
   const size_t most_;

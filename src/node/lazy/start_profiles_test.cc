@@ -64,6 +64,50 @@ TEST(StartProfilesTest, KeepsNoMoreThanIsReadAgain) {
   EXPECT_GT(profiles.find({tool})->paths[0].ranges.size(), 1000u);
 }
 
+TEST(StartProfilesTest, OneOfAnotherNodeIsMergedWithTheOwnOne) {
+  const TempDir here, there;
+  StartProfiles own(here.path()), other(there.path() / "made");
+  const auto tool = path('0', "tool-1.0"), next = path('1', "tool-1.1"), lib = path('2', "lib-1.0");
+  own.keep({tool}, profile_of(tool, {{"a", 0, 10}}));
+  StartProfile further = profile_of(next, {{"b", 0, 10}});
+  further.paths.push_back({tool, {{"a", 10, 20}}});
+  further.paths.push_back({lib, {{"c", 0, 5}}});
+  other.keep({next}, further);
+  ASSERT_EQ(own.keys(), other.keys()) << "versions of one environment";
+  const std::string key = own.keys().at(0), text = other.read(key).to_text();
+  EXPECT_EQ(own.import(StartProfile::parse(text)), key);
+  EXPECT_EQ(own.import(StartProfile::parse(text)), key);
+  EXPECT_EQ(own.count(), 1u);
+  const StartProfile merged = own.read(key);
+  EXPECT_EQ(merged.packages, std::vector{tool});
+  ASSERT_EQ(merged.paths.size(), 3u);
+  EXPECT_EQ(merged.paths[0].ranges, (std::vector<lazy::FileRange>{{"a", 0, 20}}));
+  EXPECT_EQ(merged.paths[1].path, next);
+  EXPECT_EQ(merged.paths[2].ranges, (std::vector<lazy::FileRange>{{"c", 0, 5}}));
+  EXPECT_EQ(merged.size().ranges, 3u);
+  EXPECT_EQ(merged.size().bytes, 35u);
+
+  StartProfile too_much = profile_of(path('3', "more-1.0"), {{"d", 0, StartProfile::most_read}});
+  too_much.packages = {tool};
+  own.import(too_much);
+  EXPECT_EQ(own.read(key).size().bytes, 35u) << "its own first";
+
+  StartProfiles empty(there.path() / "empty");
+  EXPECT_EQ(empty.import(StartProfile::parse(text)), key);
+  EXPECT_EQ(empty.read(key).to_text(), text);
+}
+
+TEST(StartProfilesTest, ANameThatIsNoKeyAndAProfileOfNobodyAreRefused) {
+  const TempDir dir;
+  StartProfiles profiles(dir.path() / "made");
+  EXPECT_TRUE(profiles.keys().empty());
+  for (const char* key : {"", "../lock", "00000000000000000000000000000000.json", "e"})
+    EXPECT_THROW(profiles.read(key), Error) << key;
+  EXPECT_THROW(profiles.read(std::string(32, '0')), Error);
+  EXPECT_THROW(profiles.import(profile_of(path('0', "tool-1.0"), {{"a", 0, 1}})), Error);
+  EXPECT_FALSE(fs::exists(dir.path() / "made")) << "nothing was written";
+}
+
 TEST(StartProfilesTest, ThoseOfFewEnvironmentsAreKept) {
   const TempDir dir;
   StartProfiles profiles(dir.path(), 3);
@@ -85,6 +129,9 @@ TEST(StartProfilesTest, WhatIsNoneIsNotUsed) {
   for (const std::string& text :
        {std::string(R"({"version": 2, "paths": []})"), std::string(R"({"version": 1, "paths": {}})"),
         std::string(R"({"version": 1, "paths": [{"path": "../x", "ranges": []}]})"),
+        std::string(R"({"version": 1, "paths": [], "packages": {}})"),
+        std::string(R"({"version": 1, "paths": [], "packages": [1]})"),
+        std::string(R"({"version": 1, "paths": [], "packages": ["../x"]})"),
         R"({"version": 1, "paths": [{"path": ")" + name + R"(", "ranges": [["a", 1, 1]]}]})",
         R"({"version": 1, "paths": [{"path": ")" + name + R"(", "ranges": [["a", -1, 1]]}]})",
         R"({"version": 1, "paths": [{"path": ")" + name + R"(", "ranges": [["a", 0, 9999999999]]}]})"})

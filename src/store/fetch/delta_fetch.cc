@@ -19,9 +19,11 @@ constexpr size_t range_buffer = 2 << 20;      // bytes that may wait
 constexpr uint64_t largest_frame = 4 << 20;   // bytes of NAR; those of our own writers have a third of it
 
 // Beyond this part of the file the rest is fetched, too, unless that takes hardly more requests: one stream
-// is quicker than many ranges.
+// is quicker than many ranges. Several threads decode it, and one what comes in ranges: 200 MB of which 1 %
+// was there took 4.0 s in ranges and 2.6 s in a stream, on a busy machine with two cores, at 1 Gbit/s.
 bool is_worth_it(uint64_t wanted, size_t ranges, uint64_t file_size) {
-  return wanted < file_size / 4 * 3 || (wanted < file_size && ranges <= 2 + file_size / largest_range);
+  return wanted < file_size / 4 * 3 ||
+         (wanted <= file_size / 16 * 15 && ranges <= 2 + file_size / largest_range);
 }
 
 std::string fetch_index(const nix::NarInfo& narinfo, BinaryCache& cache) {

@@ -240,6 +240,25 @@ TEST_F(DeltaTest, what_came_of_the_path_itself_is_not_fetched_again) {
   EXPECT_GT(result.bytes_fetched, file_size / 2);
 }
 
+TEST_F(DeltaTest, a_large_path_of_which_hardly_anything_came_is_fetched_in_one_stream) {
+  files_ = {{"file", random_bytes(36'000'000, "large")}, {"share/small", "small"}};
+  v2_ = publish("without-a-version");
+  const fs::path part = temp_.path() / "part";
+  {
+    const NarIndex index = NarIndex::unpack(
+        read_file(temp_.path() / "cache" / nix::index_file_name(*narinfo_of(*v2_).index_hash)));
+    const Fd fd = open_file(part, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ASSERT_EQ(::ftruncate(fd.get(), static_cast<off_t>(index.nar_size)), 0);
+    write_all_at(fd.get(), files_["file"].substr(0, 2'000'000), index.nodes.at(1).nar_offset);
+  }
+  RealiseOptions options = http_options();
+  options.unfinished = [&](const StorePath& path) { return path == *v2_ ? part : fs::path(); };
+  LocalStore store(node());
+  expect_whole(realise(store, {*v2_}, options));
+  EXPECT_EQ(ranges_asked(), 0u);
+  EXPECT_TRUE(read_file(store.real_path(*v2_) / "file") == files_["file"]);
+}
+
 TEST_F(DeltaTest, a_server_without_ranges_gives_the_whole) {
   on_range_ = [this](const ServerRequest& request) {
     return ServerResponse{.body = read_file(temp_.path() / "cache" / request.path.substr(1))};
