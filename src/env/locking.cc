@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "env/include.h"
+#include "env/merged_manifest.h"
 
 namespace flox::env {
 namespace {
@@ -351,6 +352,10 @@ Lockfile make_lock(const LockRequest& request, Resolver& resolver) {
   merged.places = request.wanted.places;
   lock.packages = PackageList(request, merged, resolver).make();
   return lock;
+}
+
+json merged_manifest(const LockRequest& request, Resolver& resolver) {
+  return begin_lock(request, resolver).manifest;
 }
 
 PackageSystems systems_of_package(std::string_view install_id, const InstallDescriptor& descriptor,
