@@ -278,7 +278,7 @@ struct Client::State {
     }
   }
   // Appends the answers. What the catalog refuses at once, because it is too much or because one of the
-  // questions is none, is asked in halves: so the refusal of one names it.
+  // questions is none, is asked in halves: so the refusal of one is the answer to it.
   void resolve(std::span<const env::PackageQuestion> questions, std::vector<ResolvedOrMissing>& answers) {
     json items = json::array();
     for (const auto& question : questions) items.push_back(item_of(question));
@@ -291,7 +291,11 @@ struct Client::State {
         for (size_t i = 0; i < questions.size(); ++i) answers.push_back(answer_to(questions[i], answer, i));
       });
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::invalid_input || questions.size() == 1) throw;
+      if (error.kind() != ErrorKind::invalid_input) throw;
+      if (questions.size() == 1) {
+        answers.emplace_back(error);
+        return;
+      }
       const size_t half = questions.size() / 2;
       resolve(questions.first(half), answers);
       resolve(questions.subspan(half), answers);

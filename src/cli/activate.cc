@@ -19,6 +19,7 @@
 #include "cli/inside.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/options_of_flox.h"
 #include "cli/remote_environment.h"
 #include "cli/say.h"
 #include "cli/starting.h"
@@ -186,6 +187,9 @@ void add_activate(CLI::App& app) {
       ->add_flag("--no-start-services", options->no_start_services,
                  "start none, though the manifest says services.auto-start")
       ->excludes(start);
+  refuse_option(*command, "-t,--trust", Takes::nothing,
+                "what comes from the catalog is verified by who signed it, and not trusted by name",
+                "Leave it out; choose who may sign with 'flox trust'.");
   command->add_flag("--automatic", options->automatic)->group("");  // what flox hook-env prints has it
   add_activate_allow(*command);
   add_activate_deny(*command);

@@ -22,7 +22,7 @@ namespace {
 struct ConfigOptions {
   std::vector<std::pair<std::string, std::string>> set;
   std::vector<std::string> unset;
-  bool explain = false;
+  bool explain = false, list = false, reset = false;
   bool json = false;
 };
 
@@ -49,6 +49,15 @@ void change(const ConfigOptions& options) {
       fmt::join(std::views::transform(changes, &SettingChange::key), ", "));
 }
 
+void reset() {
+  const std::filesystem::path file = written_config_file();
+  const std::vector<std::string> keys = reset_settings_file(file);
+  if (keys.empty())
+    say("ℹ {} sets nothing\n", file.string());
+  else
+    say("✔ {} does not set {} any more\n", file.string(), fmt::join(keys, ", "));
+}
+
 }  // namespace
 
 void add_config(CLI::App& app) {
@@ -67,13 +76,21 @@ void add_config(CLI::App& app) {
                   ->type_name("KEY VALUE")
                   ->excludes(explain)
                   ->excludes(json);
-  command->add_option("--unset,--delete", options->unset, "take a setting out of the file; repeatable")
-      ->type_name("KEY")
-      ->allow_extra_args(false)
-      ->excludes(explain)
-      ->excludes(json);
+  auto* unset =
+      command->add_option("--unset,--delete", options->unset, "take a setting out of the file; repeatable")
+          ->type_name("KEY")
+          ->allow_extra_args(false)
+          ->excludes(explain)
+          ->excludes(json);
   set->allow_extra_args(false);
+  command->add_flag("-l,--list", options->list, "show them: as without options")->excludes(explain);
+  command->add_flag("-r,--reset", options->reset, "take all settings out of the file, without asking")
+      ->excludes(explain)
+      ->excludes(json)
+      ->excludes(set)
+      ->excludes(unset);
   command->callback([options] {
+    if (options->reset) return reset();
     if (!options->set.empty() || !options->unset.empty()) return change(*options);
     if (options->explain)
       fmt::print("{}", explain_settings(Config().groups()));

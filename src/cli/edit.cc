@@ -3,17 +3,24 @@
 
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
+#include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
 #include "base/os/kept_directory.h"
 #include "base/os/process.h"
+#include "cli/catalog_access.h"
 #include "cli/commands.h"
+#include "cli/generation_files.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/options_of_flox.h"
 #include "cli/say.h"
 #include "env/environment.h"
+#include "env/renaming.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 namespace {
@@ -25,6 +32,8 @@ constexpr size_t max_edited = 1 << 20;  // bytes, as of any manifest
 struct EditOptions {
   std::string directory = ".";
   std::string file;
+  std::optional<std::string> name;
+  bool reset = false;
 };
 
 std::string read_from(const std::string& file) {
@@ -89,18 +98,78 @@ void edit(const EditOptions& options) {
   say("✔ environment '{}' is as its manifest says\n", environment.name());
 }
 
+void rename(const EditOptions& options) {
+  const env::Environment environment = env::Environment::find(options.directory);
+  in_context(fmt::format("renaming environment '{}'", environment.name()),
+             [&] { env::rename_environment(environment, *options.name, writing(environment, "flox edit")); });
+  const env::Environment renamed = env::Environment::open(environment.directory());
+  say("✔ environment '{}' is called '{}'\n", environment.name(), renamed.name());
+}
+
+// The generation that the environment is at, as the catalog has it.
+void reset(const EditOptions& options) {
+  const env::Environment environment = env::Environment::find(options.directory);
+  const env::Origin origin = require_origin(environment, "resetting");
+  catalog::EnvironmentName name = name_in(origin);
+  name.generation = origin.here.number;
+  const std::string doing = "resetting environment '" + environment.name() + "' to " + name.to_string();
+  const Config config = Config::load();
+  if (origin.catalog != catalog::catalog_identity(config.catalog_url))
+    throw Error(ErrorKind::conflict,
+                fmt::format("{}: it came from the catalog at {}, and the configured one is {}", doing,
+                            origin.catalog, catalog::catalog_identity(config.catalog_url)),
+                "Set FLOX_CATALOG_URL.");
+  const auto generation =
+      in_context(doing, [&] { return verified_catalog(config.token())->environment(name); }).pushed;
+  bool same = false;
+  in_context(doing, [&] {
+    environment.check_out(
+        {.manifest = generation.manifest, .lock = generation.lock, .origin = {}},
+        [&](const env::EnvironmentFiles& now) {
+          if (now.origin != origin.to_string())
+            throw Error(ErrorKind::conflict, "it has become another generation meanwhile",
+                        "Run the command again.");
+          same = now.manifest == generation.manifest;
+        },
+        writing(environment, "flox edit"));
+  });
+  say("✔ environment '{}' is {}as generation {} of {}/{}\n", environment.name(), same ? "" : "again ",
+      generation.generation, name.owner, name.name);
+}
+
+void run(const EditOptions& options) {
+  if (options.name) return rename(options);
+  if (options.reset) return reset(options);
+  edit(options);
+}
+
 }  // namespace
 
 void add_edit(CLI::App& app) {
   auto options = std::make_shared<EditOptions>();
   auto* command = app.add_subcommand("edit", "Edit the manifest, and lock and build the environment");
   add_directory(*command, options->directory);
-  command->add_option("-f,--file", options->file, "take the manifest from this file; - for standard input");
+  auto* file = command->add_option("-f,--file", options->file,
+                                   "take the manifest from this file; - for standard input");
+  auto* name =
+      command
+          ->add_option("-n,--name", options->name,
+                       "give the environment this name, and edit nothing; not one that the catalog has")
+          ->excludes(file);
+  command
+      ->add_flag("--reset", options->reset,
+                 "give up what was changed since the generation that was pulled or pushed here")
+      ->excludes(file)
+      ->excludes(name);
+  refuse_option(*command, "-s,--sync", Takes::nothing, "generations are made by publishing",
+                "Run 'flox push', or give up what was changed with 'flox edit --reset'.");
+  refuse_reference(*command);
   command->footer(
       "Opens the manifest in $VISUAL or $EDITOR (default: vi). What cannot be locked or built is not "
       "written.\n\n"
-      "Examples:\n  flox edit\n  flox list --config | sed 's/8080/9090/' | flox edit -f -");
-  command->callback([options] { edit(*options); });
+      "Examples:\n  flox edit\n  flox edit --name web\n  flox edit --reset\n  sed 's/8080/9090/' "
+      ".flox/env/manifest.toml | flox edit -f -");
+  command->callback([options] { run(*options); });
 }
 
 }  // namespace flox::cli

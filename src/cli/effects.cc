@@ -52,7 +52,7 @@ constexpr Effect effects[] = {
     {"catalog serve", "the catalog's directory; the user's configuration, if that is wanted"},
     {"complete-words", on_nothing},
     {"completion", on_nothing},
-    {"config", "with --set and --unset the user's configuration"},
+    {"config", "with --set, --unset and --reset the user's configuration"},
     {"containerize", on_output},
     {"deactivate", on_nothing},
     {"delete", on_environment},

@@ -14,6 +14,7 @@
 #include "cli/say.h"
 #include "cli/variables.h"
 #include "env/manifest_edit.h"
+#include "env/references.h"
 #include "nix/base32.h"
 #include "node/floxd/config.h"
 
@@ -77,6 +78,20 @@ std::optional<env::Environment> namespace_environment() {
     environment.edit(env::with_install(environment.manifest_text(), name, descriptor), *make_resolver());
   say("ℹ using '{}', the environment that this node gives the pod's namespace\n", reference);
   return environment;
+}
+
+// What an activation refuses of the manifest is said with its place there.
+template <typename Body>
+auto with_places(const env::Environment& environment, const env::Lockfile& lock, Body body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    env::Manifest merged = env::Manifest::from_json(lock.manifest);
+    merged.places = environment.manifest().places;
+    env::refuse_unusable(merged);
+    throw;
+  }
 }
 
 std::string hook_mark(const Inside& inside) { return inside.key.profile + " " + inside.key.mode; }
@@ -148,7 +163,8 @@ Inside prepare_inside(const env::Environment& environment, std::string mode, con
   if (mode.empty()) mode = env::Manifest::from_json(lock.manifest).activate_mode;
   if (mode != "dev" && mode != "run")
     fail(ErrorKind::invalid_input, "activation mode '{}': it is dev or run", mode);
-  const nix::StorePath profile = present_profile(environment, lock, mode, doing);
+  const nix::StorePath profile =
+      with_places(environment, lock, [&] { return present_profile(environment, lock, mode, doing); });
 
   fs::path cwd = fs::current_path();
   if (!in_pod()) env::enter_store(Config::load().root);
@@ -163,7 +179,7 @@ Inside prepare_inside(const env::Environment& environment, std::string mode, con
   return {.project = environment.directory(),
           .name = environment.name(),
           .key = {.profile = profile.to_string(), .mode = mode},
-          .activation = env::activate(request),
+          .activation = with_places(environment, lock, [&] { return env::activate(request); }),
           .before = request.environment,
           .services = services_of_profile(request.profile),
           .has_deactivate_hook = env::profile_has(request.profile, "activate.d/hook-on-deactivate")};

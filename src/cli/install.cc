@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/options_of_flox.h"
 #include "cli/quoted_list.h"
 #include "cli/say.h"
 #include "env/environment.h"
@@ -148,6 +149,7 @@ void add_install(CLI::App& app) {
   auto* command = app.add_subcommand("install", "Add packages to an environment")->alias("i");
   command->add_option("PACKAGE", options->packages, "NAME, NAME@VERSION or a store path")->required();
   add_directory(*command, options->directory);
+  refuse_reference(*command);
   command->add_option("-i,--id", options->install_id, "install id in the manifest (default: NAME)");
   command->footer(
       "NAME@VERSION pins the package: the version is written into the manifest, and flox upgrade keeps to it "

@@ -9,18 +9,22 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "cli/catalog_access.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/say.h"
 #include "env/environment.h"
 #include "env/include.h"
+#include "env/manifest_toml.h"
+#include "env/merged_manifest.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 namespace {
 
 struct ListOptions {
-  std::string directory = ".";
+  std::string directory = ".", reference;
   bool names = false;
   bool config = false;
   bool json = false;
@@ -69,17 +73,25 @@ void print_all(const env::LockedPackage& package) {
   line("Store path", member_text(package.json, "store_path"));
 }
 
-void list(const ListOptions& options) {
-  env::Environment environment = env::Environment::find(options.directory);
-  if (options.config) {
-    // A terminal is not to be commanded by a file; whoever redirects it gets its bytes.
-    const std::string text = environment.manifest_text();
-    const std::string shown = ::isatty(STDOUT_FILENO) != 0 ? printable_lines(text) : text;
-    std::fwrite(shown.data(), 1, shown.size(), stdout);
-    return;
+// A terminal is not to be commanded by a file; whoever redirects it gets its bytes.
+void print_text(const std::string& text) {
+  const std::string shown = ::isatty(STDOUT_FILENO) != 0 ? printable_lines(text) : text;
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
+}
+
+// With [include] what all the manifests come to, as Flox does.
+void print_manifest(const env::Environment& environment) {
+  std::string text = environment.manifest_text();
+  const auto resolver = make_resolver();
+  if (const auto merged = env::merged_manifest_text(environment, *resolver)) {
+    say("ℹ the manifest of environment '{}', merged with those that it includes. It is itself in {}.\n",
+        environment.name(), (environment.directory() / ".flox/env/manifest.toml").string());
+    text = *merged;
   }
-  auto resolver = make_resolver();
-  const env::Lockfile lock = lock_to_read(environment, *resolver);
+  print_text(text);
+}
+
+void print_packages(const ListOptions& options, const env::Lockfile& lock) {
   const auto packages = lock.for_system(env::current_system());
   const auto compose = lock.other.find("compose");
   const std::map<std::string, std::string> included =
@@ -102,14 +114,40 @@ void list(const ListOptions& options) {
     say("! no packages are installed for {}\n", env::current_system());
 }
 
+void list_published(const ListOptions& options) {
+  const catalog::Pushed found = in_context("listing " + printable(options.reference, 100), [&] {
+    return verified_catalog(readable_token(Config::load()), false)
+        ->environment(catalog::parse_environment_name(options.reference))
+        .pushed;
+  });
+  if (!options.config) return print_packages(options, found.lock);
+  print_text(found.lock.other.contains("compose") ? env::manifest_toml(found.lock.manifest) : found.manifest);
+}
+
+void list(const ListOptions& options) {
+  if (!options.reference.empty()) return list_published(options);
+  const env::Environment environment = env::Environment::find(options.directory);
+  if (options.config) return print_manifest(environment);
+  const auto resolver = make_resolver();
+  print_packages(options, lock_to_read(environment, *resolver));
+}
+
 }  // namespace
 
 void add_list(CLI::App& app) {
   auto options = std::make_shared<ListOptions>();
   auto* command = app.add_subcommand("list", "List the packages of an environment")->alias("l");
   add_directory(*command, options->directory);
+  command
+      ->add_option("-r,--reference", options->reference,
+                   "environment of the catalog: OWNER/NAME (the latest generation), or OWNER/NAME:GENERATION")
+      ->excludes(command->get_option("--dir"));
+  offer_references(command->get_option("--reference"));
   auto* names = command->add_flag("-n,--name", options->names, "print install ids only");
-  auto* config = command->add_flag("-c,--config", options->config, "print the manifest")->excludes(names);
+  auto* config = command
+                     ->add_flag("-c,--config", options->config,
+                                "print the manifest: with [include], merged, without comments")
+                     ->excludes(names);
   auto* json = command->add_flag("--json", options->json, "print the locked packages as JSON")
                    ->excludes(names)
                    ->excludes(config);
@@ -124,7 +162,7 @@ void add_list(CLI::App& app) {
       ->excludes(names)
       ->excludes(config)
       ->excludes(json);
-  command->footer("Examples:\n  flox list\n  flox list --json | jq '.[].version'");
+  command->footer("Examples:\n  flox list\n  flox list --json | jq '.[].version'\n  flox list -r acme/web");
   command->callback([options] { list(*options); });
 }
 

@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/inside.h"
 #include "cli/local_or_pod.h"
+#include "cli/options_of_flox.h"
 #include "cli/say.h"
 #include "cli/starting.h"
 #include "env/environment.h"
@@ -24,7 +25,7 @@ namespace {
 constexpr size_t most_named = 10;  // programs in a message
 
 struct RunOptions {
-  std::string package, program;
+  std::string package, program, other_package;
   std::vector<std::string> arguments;
 };
 
@@ -85,7 +86,17 @@ std::string program_of(const Inside& inside, const env::NamedPackage& package) {
                         "Choose one with --program."));
 }
 
-void run_program_of(const RunOptions& options) {
+// With --package the first word is the program, as Flox has it.
+RunOptions with_package_first(RunOptions options) {
+  if (options.other_package.empty()) return options;
+  if (!options.package.empty()) options.program = options.package;
+  options.package = options.other_package;
+  return options;
+}
+
+void run_program_of(const RunOptions& given) {
+  const RunOptions options = with_package_first(given);
+  if (options.package.empty()) fail_usage("PACKAGE is required", "Name the package whose program is to run.");
   const env::NamedPackage package = env::parse_package(options.package);
   Inside inside =
       prepare_inside(environment_with(package, options.package), "run", "flox run", fs::current_path());
@@ -101,16 +112,24 @@ void run_program_of(const RunOptions& options) {
 void add_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   auto* command = app.add_subcommand("run", "Run a program of a package without installing it");
-  command->add_option("PACKAGE", options->package, "NAME, NAME@VERSION or a store path")->required();
+  command->add_option("PACKAGE", options->package,
+                      "NAME, NAME@VERSION or a store path; with --package the program");
   command->add_option("ARGUMENT", options->arguments, "arguments of the program, after --");
-  command->add_option(
+  auto* program = command->add_option(
       "--program", options->program,
       "which of the package's programs (default: the one called as the package, or the only one)");
+  command
+      ->add_option("-p,--package", options->other_package,
+                   "package that has the program, which PACKAGE then names")
+      ->excludes(program);
+  refuse_option(*command, "--reselect", Takes::nothing, "no choice of a package is remembered",
+                "Name the package: flox run PACKAGE, or --package PACKAGE PROGRAM.");
   command->footer(
       "It is the newest version that fits, or the one that is here if the catalog does not answer. Exit "
       "code: the\n"
       "program's own; 127 if there is no such program, 126 if it cannot be executed.\n\n"
-      "Examples:\n  flox run jq -- .name package.json\n  flox run python3@3.11 --program pydoc3 -- json");
+      "Examples:\n  flox run jq -- .name package.json\n  flox run python3@3.11 --program pydoc3 -- json\n"
+      "  flox run -p python3@3.11 pydoc3 -- json");
   command->callback([options] { run_program_of(*options); });
 }
 

@@ -6,6 +6,7 @@
 #include "cli/installed.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/options_of_flox.h"
 #include "cli/quoted_list.h"
 #include "cli/say.h"
 #include "env/environment.h"
@@ -56,6 +57,7 @@ void add_uninstall(CLI::App& app) {
   offer_installed(
       command->add_option("ID", options->ids, "install ids, as flox list shows them")->required());
   add_directory(*command, options->directory);
+  refuse_reference(*command);
   command->footer("Example:\n  flox uninstall python3");
   command->callback([options] { uninstall(*options); });
 }

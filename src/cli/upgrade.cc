@@ -10,6 +10,7 @@
 #include "cli/installed.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/options_of_flox.h"
 #include "cli/say.h"
 #include "env/environment.h"
 
@@ -95,6 +96,7 @@ void add_upgrade(CLI::App& app) {
   offer_installed(
       command->add_option("ID", options->ids, "install ids, as flox list shows them (default: all)"));
   add_directory(*command, options->directory);
+  refuse_reference(*command);
   command->add_flag("-n,--dry-run", options->dry_run, "print what would change, and change nothing");
   add_json(*command, options->json);
   command->footer(

@@ -18,7 +18,7 @@
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/printable.h"
-#include "env/expansion.h"
+#include "env/vars.h"
 #include "store/local/store_tree.h"
 
 namespace flox::env {
@@ -41,74 +41,6 @@ void prepend(Variables& variables, const std::string& name, const std::string& e
   }
   variables[name] = entry + rest;
 }
-
-// Values may name other manifest variables: those they name come first. A value can double with each name in
-// it, so that little text could become much; a process can have so much and no more (execve(2)).
-class VariableSetter {
- public:
-  VariableSetter(const std::map<std::string, std::string>& vars, Variables& variables)
-      : vars_(vars), variables_(variables) {}
-
-  // Without recursion: untrusted input decides how long chains are.
-  void run() {
-    for (const auto& [name, unused] : vars_) {
-      open(name);
-      while (!pending_.empty()) {
-        Pending& top = pending_.back();
-        if (top.needs.empty()) {
-          set(top.name);
-          states_[top.name] = State::done;
-          pending_.pop_back();
-          continue;
-        }
-        const std::string need = std::move(top.needs.back());
-        top.needs.pop_back();
-        open(need);
-      }
-    }
-  }
-
- private:
-  static constexpr size_t max_value = 127 << 10;  // MAX_ARG_STRLEN, with the name
-  static constexpr size_t max_total = 2 << 20;    // a quarter of the usual stack, as the kernel allows
-  enum class State { fresh, open, done };
-  struct Pending {
-    std::string name;
-    std::vector<std::string> needs;
-  };
-
-  void open(const std::string& name) {
-    State& state = states_[name];
-    if (state == State::done) return;
-    if (state == State::open)
-      fail(ErrorKind::invalid_input, "the manifest's variables refer to each other in a circle at '{}'",
-           printable(name));
-    state = State::open;
-    pending_.push_back({.name = name, .needs = needs_of(name)});
-  }
-
-  // The manifest's other variables that the value names, the first one last.
-  std::vector<std::string> needs_of(const std::string& name) const {
-    std::vector<std::string> names = names_in(vars_.at(name));
-    std::erase_if(names, [&](const auto& other) { return other == name || !vars_.contains(other); });
-    std::ranges::reverse(names);
-    return names;
-  }
-
-  void set(const std::string& name) {
-    std::string value = expand(vars_.at(name), variables_, max_value);
-    total_ += value.size();
-    if (total_ > max_total)
-      fail(ErrorKind::invalid_input, "the manifest's variables have more than {} bytes together", max_total);
-    variables_[name] = std::move(value);
-  }
-
-  const std::map<std::string, std::string>& vars_;
-  Variables& variables_;
-  std::map<std::string, State> states_;
-  std::vector<Pending> pending_;
-  size_t total_ = 0;
-};
 
 // The profile's files. Its links lead into packages of others: they are followed within the store only.
 class ProfileFiles {
@@ -269,7 +201,7 @@ Activation activate(const ActivationRequest& request) {
   activation.has_hook = files.has("activate.d/hook-on-activate");
   activation.hook_has_run = activation.hook_has_run && activation.has_hook;
   const std::map<std::string, std::string> vars = vars_of(data);
-  VariableSetter(vars, variables).run();
+  set_vars(vars, variables);
   for (const auto& [name, unused] : vars) activation.vars.push_back(name);
   return activation;
 }

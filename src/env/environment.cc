@@ -18,6 +18,7 @@
 #include "env/environment_files.h"
 #include "env/lock_text.h"
 #include "env/removal.h"
+#include "env/renaming.h"
 
 namespace flox::env {
 namespace {
@@ -60,8 +61,7 @@ fs::path plain_path(const fs::path& dir) {
 
 // Made beside and renamed, so that a half-made environment is never seen.
 void make_environment(const fs::path& dir, std::string_view name, const EnvironmentFiles& files) {
-  if (!is_file_name(name) || name.find(' ') != std::string_view::npos || printable(name) != name)
-    fail(ErrorKind::invalid_input, "'{}' cannot name an environment: no spaces, no slashes", name);
+  check_name_of_environment(name);
   if (fs::exists(dir / ".flox"))
     throw Error(ErrorKind::conflict, fmt::format("{} has an environment already", plain_path(dir).string()),
                 "Use it, or remove it first: 'flox delete'.");

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "env/include.h"
+#include "env/merged_manifest.h"
+#include "env/references.h"
 
 namespace flox::env {
 namespace {
@@ -247,7 +249,9 @@ class PackageList {
   }
 
   void complete(const std::string& id, const InstallDescriptor& descriptor, Resolution there) {
-    if (there.error && there.found.empty() && !is_locked(id)) throw placed(id, *there.error);
+    if (there.error &&
+        (there.error->kind() == ErrorKind::invalid_input || (there.found.empty() && !is_locked(id))))
+      throw placed(id, *there.error);
     if (there.error && systems_are_named(descriptor, manifest_)) refuse(id, descriptor, there);
     for (LockedPackage& package : there.packages)
       insert(with_priority(std::move(package), descriptor.priority));
@@ -256,7 +260,9 @@ class PackageList {
   // Where the entry stands, unless a command is just adding it to the manifest.
   Error placed(const std::string& id, const Error& error) const {
     if (request_.old_manifest && !request_.old_manifest->install.contains(id)) return error;
-    const auto place = manifest_.places.find("install." + id);
+    const bool is_version = error.kind() == ErrorKind::invalid_input;
+    auto place = manifest_.places.find(fmt::format("install.{}{}", id, is_version ? ".version" : ""));
+    if (place == manifest_.places.end()) place = manifest_.places.find("install." + id);
     return place == manifest_.places.end() ? error : error.with_context(place->second);
   }
 
@@ -331,7 +337,7 @@ std::vector<Resolver::Answer> Resolver::resolve_all(std::span<const PackageQuest
     try {
       answers.emplace_back(resolve(install_id, descriptor, system));
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::not_found) throw;
+      if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::invalid_input) throw;
       answers.emplace_back(error);
     }
   }
@@ -349,8 +355,13 @@ Lockfile make_lock(const LockRequest& request, Resolver& resolver) {
   Lockfile lock = begin_lock(request, resolver);
   Manifest merged = Manifest::from_json(lock.manifest);
   merged.places = request.wanted.places;
+  if (request.only_system.empty()) refuse_references(merged);
   lock.packages = PackageList(request, merged, resolver).make();
   return lock;
+}
+
+json merged_manifest(const LockRequest& request, Resolver& resolver) {
+  return begin_lock(request, resolver).manifest;
 }
 
 PackageSystems systems_of_package(std::string_view install_id, const InstallDescriptor& descriptor,

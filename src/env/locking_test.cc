@@ -65,6 +65,41 @@ TEST_F(LockingTest, a_package_that_is_not_there_is_refused_with_its_place_unless
   EXPECT_TRUE(refusal(after, old, manifest(before)).starts_with("no package 'a'"));
 }
 
+TEST_F(LockingTest, a_version_that_is_none_is_refused_with_its_place) {
+  struct : AnyResolver {
+    LockedPackage resolve(std::string_view id, const InstallDescriptor& descriptor,
+                          std::string_view system) override {
+      if (descriptor.version == ">") fail(ErrorKind::invalid_input, "the version constraint '>' is none");
+      return AnyResolver::resolve(id, descriptor, system);
+    }
+  } resolver;
+  const Manifest wanted = manifest("[install]\nb.pkg-path = 'b'\na = { pkg-path = 'a', version = '>' }\n");
+  const std::optional<Lockfile> no_lock;
+  const std::optional<Manifest> no_manifest;
+  try {
+    make_lock({.wanted = wanted, .old_lock = no_lock, .old_manifest = no_manifest}, resolver);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "m.toml:4:23: the version constraint '>' is none");
+  }
+}
+
+TEST_F(LockingTest, what_names_itself_in_a_circle_is_not_locked_but_read) {
+  const std::string text = "[vars]\nA = '$B'\nB = '$A'\n";
+  EXPECT_THAT(refusal(text), HasSubstr("m.toml:3:1: variables of [vars] name each other in a circle"));
+  const Manifest wanted = manifest(text);
+  const std::optional<Lockfile> no_lock;
+  const std::optional<Manifest> no_manifest;
+  EXPECT_EQ(make_lock({.wanted = wanted,
+                       .old_lock = no_lock,
+                       .old_manifest = no_manifest,
+                       .anew = {},
+                       .only_system = current_system()},
+                      resolver_)
+                .manifest,
+            wanted.json);
+}
+
 TEST_F(LockingTest, a_stability_that_the_catalog_does_not_have_is_refused_unless_the_package_is_locked) {
   const std::string wish =
       "[install]\na = { pkg-path = 'a', pkg-group = 'g' }\n[pkg-groups.g]\nstability = 'staging'\n";

@@ -52,11 +52,28 @@ std::map<std::string, std::string> places_of(const toml::table& root, std::strin
   };
   for (const auto& [key, value] : root) {
     add(std::string(key.str()), key);
+    if (value.is_table() && key.str() == "vars")
+      for (const auto& [variable, text] : *value.as_table())
+        if (text.is_string() && text.as_string()->get().find_first_of("$`") != std::string::npos)
+          add(fmt::format("vars.{}", variable.str()), variable);
+    if (value.is_table() && key.str() == "services")
+      for (const auto& [service, entry] : *value.as_table()) {
+        const std::string name = fmt::format("services.{}", service.str());
+        add(name, service);
+        const auto* others = entry.is_table() ? (*entry.as_table())["depends-on"].as_table() : nullptr;
+        if (others == nullptr) continue;
+        for (const auto& [other, unused] : *others)
+          add(fmt::format("{}.depends-on.{}", name, other.str()), other);
+      }
     static const std::set<std::string_view> placed = {"install", "build", "pkg-groups", "options"};
     if (!placed.contains(key.str()) || !value.is_table()) continue;
     for (const auto& [id, entry] : *value.as_table()) {
       const std::string name = fmt::format("{}.{}", key.str(), id.str());
       add(name, id);
+      if (key.str() == "install" && entry.is_table()) {
+        const auto version = entry.as_table()->find("version");
+        if (version != entry.as_table()->end()) add(name + ".version", version->first);
+      }
       if (key.str() != "build" || !entry.is_table()) continue;
       for (const auto& [member, ignored] : *entry.as_table())
         add(fmt::format("{}.{}", name, member.str()), member);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/printable.h"
+#include "env/references.h"
 
 namespace flox::env {
 namespace {
@@ -157,20 +158,50 @@ void read_shutdown(const std::string& name, const json& shutdown, Service& servi
   service.shutdown_signal = static_cast<int>(number("signal", 31, 15));
 }
 
-// A service that waits for itself, over others perhaps; nothing if there is none.
-std::optional<std::string> waits_for_itself(const std::map<std::string, Service>& services) {
+// Services that wait for each other in a circle, each for the next one and the last for the first; none if
+// there is no such circle.
+std::vector<std::string> circle_of(const std::map<std::string, Service>& services) {
   std::set<std::string> startable;
+  const auto waits = [&](const auto& edge) { return !startable.contains(edge.first); };
   for (bool more = true; more;) {
     more = false;
     for (const auto& [name, service] : services)
-      if (!startable.contains(name) && std::ranges::all_of(service.depends_on, [&](const auto& edge) {
-            return startable.contains(edge.first);
-          }))
+      if (!startable.contains(name) && std::ranges::none_of(service.depends_on, waits))
         more = startable.insert(name).second;
   }
-  for (const auto& [name, service] : services)
-    if (!startable.contains(name)) return name;
-  return std::nullopt;
+  const auto stuck =
+      std::ranges::find_if(services, [&](const auto& one) { return !startable.contains(one.first); });
+  if (stuck == services.end()) return {};
+  // Each that is stuck waits for one that is stuck: this leads into a circle.
+  std::vector<std::string> way;
+  for (std::string at = stuck->first;;) {
+    if (const auto before = std::ranges::find(way, at); before != way.end()) return {before, way.end()};
+    way.push_back(at);
+    at = std::ranges::find_if(services.at(at).depends_on, waits)->first;
+  }
+}
+
+[[noreturn]] void refuse_dependency(const PlaceOfDependency& place_of, const std::string& service,
+                                    const std::string& other, const std::string& why,
+                                    const std::string& advice) {
+  throw Error(
+      ErrorKind::invalid_input,
+      fmt::format("{} [services] {}: {}", place_of ? place_of(service, other) + ":" : "the manifest's",
+                  printable(service, 60), why),
+      advice);
+}
+
+void refuse_circle(const std::map<std::string, Service>& services, const PlaceOfDependency& place_of) {
+  constexpr size_t most_shown = 10;
+  const std::vector<std::string> circle = circle_of(services);
+  if (circle.empty()) return;
+  std::string names;
+  for (size_t i = 0; i < std::min(circle.size(), most_shown); ++i) names += printable(circle[i], 60) + " → ";
+  if (circle.size() > most_shown) names += "… → ";
+  refuse_dependency(
+      place_of, circle.front(), circle[1 % circle.size()],
+      fmt::format("it waits for itself by depends-on: {}{}", names, printable(circle.front(), 60)),
+      "Take one of them out of the other's depends-on.");
 }
 
 Service service_from(const std::string& name, const json& entry) {
@@ -227,7 +258,8 @@ void check_services(const toml::node& node, const Complain& complain) {
     complain(node, fmt::format("[services] has more than {} services", max_services));
 }
 
-Services services_from_json(const json& document, std::string_view system) {
+Services services_from_json(const json& document, std::string_view system,
+                            const PlaceOfDependency& place_of) {
   Services services;
   if (!document.is_object()) return services;
   for (const auto& [name, entry] : document.items()) {
@@ -241,19 +273,20 @@ Services services_from_json(const json& document, std::string_view system) {
   for (auto& [name, service] : services.by_name) {
     for (const auto& [other, condition] : service.depends_on)
       if (!document.contains(other))
-        throw Error(ErrorKind::invalid_input,
-                    fmt::format("the manifest's [services] {}: it depends on '{}', which is not defined",
-                                name, printable(other, 60)),
-                    "Define that service, or take it out of depends-on.");
+        refuse_dependency(place_of, name, other,
+                          fmt::format("it depends on '{}', which is not defined", printable(other, 60)),
+                          "Define that service, or take it out of depends-on.");
     std::erase_if(service.depends_on,
                   [&](const auto& edge) { return !services.by_name.contains(edge.first); });
   }
-  if (const auto circle = waits_for_itself(services.by_name))
-    fail(ErrorKind::invalid_input, "the manifest's [services] {}: it waits for itself by its depends-on",
-         *circle);
+  refuse_circle(services.by_name, place_of);
   if (services.by_name.size() > max_services)
     fail(ErrorKind::invalid_input, "the manifest has more than {} services", max_services);
   return services;
+}
+
+Services services_from_json(const json& document, std::string_view system) {
+  return services_from_json(document, system, {});
 }
 
 std::string to_text(const Services& services) {

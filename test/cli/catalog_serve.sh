@@ -143,6 +143,10 @@ ends 1 flox config --set catalog_token s3cret
 says "catalog_token_file"
 ends 1 flox config --unset caches
 equal "$(cat "$config")" "$(printf '# mine\ncatalog_url = "http://c"')"
+ends 2 flox config --reset --set caches http://a
+ends 0 flox config --reset
+says "does not set catalog_url any more"
+equal "$(cat "$config")" "# mine"
 chmod 666 "$config"
 ends 1 flox config
 says "written to by everybody"

@@ -93,13 +93,17 @@ mkdir "$WORLD/fake"
 printf '#!/bin/sh\n[ "$1" = load ] && cat >%q && echo Loaded image: web:v2\n' "$WORLD/loaded.tar" >"$WORLD/fake/docker"
 printf '#!/bin/sh\necho no space left >&2\nexit 3\n' >"$WORLD/fake/podman"
 chmod +x "$WORLD"/fake/*
-PATH=$WORLD/fake:$PATH laptop containerize --runtime docker --tag v2 2>"$WORLD/log" || die "$(cat "$WORLD/log")"
+PATH=$WORLD/fake:$PATH laptop containerize --runtime docker --tag v2 --label org.example=y --label more=a=b 2>"$WORLD/log" || die "$(cat "$WORLD/log")"
 grep -q "Loaded image" "$WORLD/log"
 tar -xOf "$WORLD/loaded.tar" manifest.json | jq -e '.[0].RepoTags == ["web:v2"]' >/dev/null
+config=$(tar -xOf "$WORLD/loaded.tar" manifest.json | jq -r '.[0].Config')
+equal "$(tar -xOf "$WORLD/loaded.tar" "$config" | jq -cS .config.Labels)" '{"more":"a=b","org.example":"y"}'
 PATH=$WORLD/fake:$PATH refused "podman load ended with 3" laptop containerize --runtime podman
 
 step "what cannot be an image is refused, and no file is left"
 refused "cannot be the name of an image" laptop containerize --name 'Web/../x' -f bad.tar
+refused "'x' is not KEY=VALUE" laptop containerize --label x -f bad.tar
+refused "'a' has two values" laptop containerize --label a=1 --label a=2 -f bad.tar
 refused "cannot be the tag" laptop containerize --tag '-x' -f bad.tar
 refused "no ordinary file" laptop containerize -f /dev/null
 [ -c /dev/null ] || die "/dev/null was replaced"

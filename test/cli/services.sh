@@ -356,4 +356,4 @@ command = "true"
 depends-on.b.condition = "process_started"
 TOML
 refused_by() { ends 1 "${@:2}"; says "$1"; }
-refused_by "it depends on 'b', which is not defined" flox activate --start-services -- true
+refused_by ":12: [services] a: it depends on 'b', which is not defined" flox activate --start-services -- true

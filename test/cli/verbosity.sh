@@ -59,6 +59,8 @@ equal "$(cat "$WORLD/shown")" ""
 step "flox run: a program of a package, its arguments and its exit code, and nothing of one's own changes"
 mkdir "$WORLD/elsewhere" && cd "$WORLD/elsewhere"
 equal "$(flox run hello -q)" "hello 1.0"
+equal "$(flox run -p hello@1.0 hello -q)" "hello 1.0"
+refused "no choice of a package is remembered" flox run --reselect hello
 publish_tool hello 1.1
 equal "$(flox -q run hello)" "hello 1.1"
 equal "$(flox -q run hello@1.0)" "hello 1.0"

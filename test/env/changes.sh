@@ -80,6 +80,26 @@ SH
 EDITOR=$WORLD/editor flox edit </dev/null
 equal "$(flox activate -c 'echo $A')" 2
 
+step "what is wrong in a manifest is said with its place, also where it is seen late"
+mkdir "$WORLD/places" && cd "$WORLD/places" && flox init
+refused_text() { printf 'version = 1\n%s\n' "$2" >.flox/env/manifest.toml; refused "$1" flox "${@:3}"; }
+refused_text "$PWD/.flox/env/manifest.toml:4:7: package 'hello' >=1,<: the version constraint" $'[install]\nhello.pkg-path = "hello"\nhello.version = ">=1,<"' lock
+printf 'version = 1\n' >.flox/env/manifest.toml
+flox lock
+refused_text "$PWD/.flox/env/manifest.toml:3:1: variables of [vars] name each other in a circle: A → B → A" $'[vars]\nA = "$B"\nB = "$A"' lock
+refused "$PWD/.flox/env/manifest.toml:3:1: variables of [vars] name each other in a circle: A → B → A" flox activate -- true
+refused_text "$PWD/.flox/env/manifest.toml:3:1: the manifest's variable value '\$(pwd)' cannot be used" $'[vars]\nA = "$(pwd)"' activate -- true
+
+step "an environment gets another name, which its directory need not have"
+printf 'version = 1\n' >.flox/env/manifest.toml
+flox lock
+contains "$(flox edit --name other 2>&1)" "environment 'places' is called 'other'"
+equal "$(flox activate -c 'echo $FLOX_ENV_DESCRIPTION' 2>/dev/null)" other
+refused "cannot name an environment" flox edit --name 'a b'
+refused "Run 'flox push'" flox edit --sync
+refused "flox pull OWNER/NAME" flox install -r acme/web hello
+refused "comes from no catalog" flox edit --reset
+
 step "a conflict changes nothing"
 mkdir "$WORLD/clash" && cd "$WORLD/clash"
 flox init -n clash

@@ -48,6 +48,16 @@ cd "$alice/web"
 contains "$(flox pull)" "generation 3, is in $alice/web"
 equal "$(flox list --name | xargs)" "hello other third"
 
+step "what was changed since a generation is given up, and the catalog's environment is listed where it is not"
+files=$(files)
+flox uninstall third && sed -i 's/^\[vars\]/&\nA = "1"/' .flox/env/manifest.toml
+equal "$(flox list -r acme/web --name | xargs)" "hello other third"
+flox list -r acme/web:1 --config | cmp - <(curl -fs "$CATALOG_URL/api/v1/environments/acme/web?generation=1" | jq -j .manifest)
+contains "$(flox edit --reset 2>&1)" "is again as generation 3 of acme/web"
+equal "$(files)" "$files"
+refused "the catalog has the environment" flox edit --name shop
+refused "flox generations history" flox generations list --tree
+
 step "a push over somebody else's generation says so, and needs --force"
 cd "$bob/web" && flox uninstall third && flox push
 cd "$alice/web" && flox uninstall other

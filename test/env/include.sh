@@ -3,6 +3,7 @@
 # builds: flox flox-catalog
 . "$(dirname "$0")/../lib.sh"
 type -P strace >/dev/null || { echo "needs strace"; exit 77; }
+python3 -c 'import tomllib' 2>/dev/null || { echo "needs python3 with tomllib (3.11)"; exit 77; }
 enter_world "$@"
 start_catalog
 for tool in hello other third; do publish_tool $tool 1.0; done
@@ -48,12 +49,17 @@ TOML
 refused "manifest.toml:11:3: including ../common: the environment in $WORLD/common is not locked as its manifest is" flox lock
 refused "Run 'flox lock -d $WORLD/common'" flox activate -- true
 flox lock -d "$WORLD/common"
+contains "$(flox list --config)" 'WHERE = "common"' # before there is a lock, too
+[ ! -e .flox/env/manifest.lock ] || die "flox list --config wrote a lock"
 flox lock
 equal "$(lock_of '.compose.include | map({name, descriptor})')" '[{"name":"common","descriptor":{"dir":"../common"}}]'
 equal "$(lock_of '.compose.warnings | map(.warning.Overriding | join("."))')" '["install.hello","vars.WHO"]'
 equal "$(lock_of '.manifest.include')" null
 equal "$(flox activate -c 'hello; other; echo $WHO $WHERE $ORDER' 2>/dev/null | xargs)" "hello 1.1 other 1.0 web common common web"
 equal "$(flox list --name | xargs)" "hello other"
+merged() { flox list --config 2>"$WORLD/logs/merged" | python3 -c 'import json, sys, tomllib; json.dump(tomllib.load(sys.stdin.buffer), sys.stdout)' | jq -cS .; }
+equal "$(merged)" "$(lock_of '.manifest' | jq -cS .)"
+contains "$(cat "$WORLD/logs/merged")" "It is itself in $WORLD/web/.flox/env/manifest.toml"
 equal "$(flox list)" "hello: hello (1.1)
 other: other (1.0), included from 'common'"
 refused "'other' comes from an environment that 'web' includes" flox uninstall other

@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <functional>
 
+#include "base/data/toml.h"
 #include "base/data/toml_edit.h"
 #include "base/error.h"
 #include "base/os/directory.h"
@@ -53,8 +55,10 @@ std::string with_settings(std::string_view text, std::span<SettingGroup* const> 
   return result;
 }
 
-void change_settings_file(const fs::path& file, std::span<SettingGroup* const> groups,
-                          const std::vector<SettingChange>& changes) {
+namespace {
+
+// Puts what `change` makes of the text in its place.
+void rewrite(const fs::path& file, const std::function<std::string(const std::string& text)>& change) {
   const fs::path place = directory_of(file);
   if (const fs::path parent = directory_of(place); parent != place) fs::create_directories(parent);
   if (::mkdir(place.c_str(), 0700) != 0 && errno != EEXIST) fail_errno(errno, "making {}", place.string());
@@ -68,9 +72,30 @@ void change_settings_file(const fs::path& file, std::span<SettingGroup* const> g
                             S_ISLNK(status->st_mode) ? "a link" : "not an ordinary file"),
                 fmt::format("Name the file itself with {}, or edit it by hand.", config_variable));
   const std::string text = status ? directory.read_file(name, most_written) : "";
-  const std::string changed = with_settings(text, groups, changes, file.string());
+  const std::string changed = change(text);
   if (changed == text && status) return;
   directory.write_file(name, changed, status ? status->st_mode & 0777 : 0600);
+}
+
+}  // namespace
+
+void change_settings_file(const fs::path& file, std::span<SettingGroup* const> groups,
+                          const std::vector<SettingChange>& changes) {
+  rewrite(file, [&](const std::string& text) { return with_settings(text, groups, changes, file.string()); });
+}
+
+std::vector<std::string> reset_settings_file(const fs::path& file) {
+  std::vector<std::string> keys;
+  if (!fs::exists(fs::symlink_status(file))) return keys;
+  rewrite(file, [&](std::string text) {
+    const toml::table table = parse_toml(text, file.string());
+    for (const auto& [key, value] : table) {
+      keys.emplace_back(key.str());
+      text = without_toml_value(text, {keys.back()}, file.string());
+    }
+    return text;
+  });
+  return keys;
 }
 
 }  // namespace flox

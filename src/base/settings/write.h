@@ -29,4 +29,7 @@ std::string with_settings(std::string_view text, std::span<SettingGroup* const> 
 void change_settings_file(const std::filesystem::path& file, std::span<SettingGroup* const> groups,
                           const std::vector<SettingChange>& changes);
 
+// Takes out all that the file sets, the same way; gives the keys. A file that is missing stays so.
+std::vector<std::string> reset_settings_file(const std::filesystem::path& file);
+
 }  // namespace flox

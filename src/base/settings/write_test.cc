@@ -54,6 +54,18 @@ TEST_F(SettingsFile, keeps_what_people_wrote) {
   EXPECT_EQ(status.st_mode & 0777, 0640u);
 }
 
+TEST_F(SettingsFile, is_reset_to_what_sets_nothing) {
+  EXPECT_TRUE(reset_settings_file(file()).empty());
+  EXPECT_FALSE(fs::exists(file()));
+  fs::create_directories(file().parent_path());
+  write_file(file(), "# ours\nwritten_room = 3\nunknown = 1 # there is no such setting\n\n# below\n");
+  EXPECT_THAT(reset_settings_file(file()), testing::ElementsAre("unknown", "written_room"));
+  EXPECT_EQ(text(), "# ours\n\n# below\n");
+  write_file(file(), "written_room = \n");
+  EXPECT_THROW(reset_settings_file(file()), Error);
+  EXPECT_EQ(text(), "written_room = \n");
+}
+
 TEST_F(SettingsFile, stays_as_it_is_if_one_change_is_refused) {
   change({{"written_url", "u"}});
   EXPECT_THROW(change({{"written_url", "v"}, {"written_room", "much"}}), Error);

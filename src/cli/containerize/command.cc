@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -37,6 +38,7 @@ constexpr const char* first_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
 
 struct ContainerizeOptions {
   std::string directory = ".", file, runtime, name, tag = "latest", mode = "run", tools;
+  std::vector<std::string> labels;
   bool json = false;
 };
 
@@ -70,6 +72,19 @@ void check_user(const std::string& name) {
   if (!fits)
     fail(ErrorKind::invalid_input, "containerize.config.user: '{}' cannot be the name of a user",
          printable(name, 50));
+}
+
+// "KEY=VALUE", each once.
+std::map<std::string, std::string> labels_in(const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> labels;
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      fail_usage(fmt::format("--label: '{}' is not KEY=VALUE", printable(text, 130)));
+    if (!labels.emplace(text.substr(0, equals), text.substr(equals + 1)).second)
+      fail_usage(fmt::format("--label: '{}' has two values", printable(text.substr(0, equals), 130)));
+  }
+  return labels;
 }
 
 // A store path that 'flox node runtime' made somewhere: of a package, or named itself.
@@ -149,6 +164,7 @@ oci::ClosureImage image_of(const ContainerizeOptions& options, const env::Enviro
   std::vector<nix::PathInfo> closure;
   for (const nix::StorePath& path : store.closure({profile, runtime})) closure.push_back(*store.query(path));
   if (config.command.empty()) config.command = {"/bin/sh"};
+  for (auto& [key, value] : labels_in(options.labels)) config.labels[key] = std::move(value);
   return {.name = options.name.empty() ? environment.name() : options.name,
           .tag = options.tag,
           .architecture = oci::current_architecture(),
@@ -207,6 +223,7 @@ void containerize(ContainerizeOptions options) {
   if (options.mode != "dev" && options.mode != "run")
     fail_usage(fmt::format("--mode: '{}' is neither dev nor run", printable(options.mode, 50)));
   check_tag(options.tag);
+  labels_in(options.labels);
   if (options.file == "-" && options.json)
     fail_usage("--file - and --json both write to standard output", "Name a file.");
   if (options.file == "-" && ::isatty(STDOUT_FILENO) != 0)
@@ -256,6 +273,11 @@ void add_containerize(CLI::App& app) {
       ->excludes(file);
   command->add_option("--name", options->name, "name of the image (default: the environment's)");
   command->add_option("--tag", options->tag, "its tag (default: latest)");
+  command
+      ->add_option("--label", options->labels,
+                   "label of the image, over the manifest's of the same key; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   command->add_option("--tools", options->tools,
                       "package or store path with flox and the tools that the image gets (default: this "
                       "machine's)");

@@ -5,6 +5,7 @@
 #include "cli/generations/commands.h"
 #include "cli/generations/published_environment.h"
 #include "cli/options.h"
+#include "cli/options_of_flox.h"
 
 namespace flox::cli {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 struct GenerationsListOptions {
   EnvironmentChoice choice;
   bool json = false;
+  bool no_pager = false;  // for who comes from Flox
 };
 
 void list_generations(const GenerationsListOptions& options) {
@@ -40,6 +42,10 @@ void add_generations_list(CLI::App& generations) {
   auto* command = generations.add_subcommand("list", "List the generations of an environment, newest first");
   add_environment_choice(*command, options->choice);
   add_json(*command, options->json);
+  command->add_flag("--no-pager", options->no_pager, "as without it: nothing is paged");
+  refuse_option(*command, "-t,--tree", Takes::nothing,
+                "generations follow each other, each from the one before",
+                "Run 'flox generations history' for what each changed.");
   command->footer("Examples:\n  flox generations list\n  flox generations list -r acme/web --json");
   command->callback([options] { list_generations(*options); });
 }
