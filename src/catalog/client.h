@@ -65,7 +65,8 @@ class Client {
   Resolved resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                    std::string_view system);
   // The same for many, in their order, a hundred in one request: the answer to each is what resolve() gives
-  // for it, or the Error(not_found) that it throws. Throws whatever else resolve() throws.
+  // for it, or the Error that it throws, not_found or invalid_input (what the catalog refuses of this
+  // question alone). Throws whatever else resolve() throws.
   using ResolvedOrMissing = std::variant<Resolved, Error>;
   std::vector<ResolvedOrMissing> resolve_all(std::span<const env::PackageQuestion> questions);
   // All builds of a package, newest version first. Throws Error(not_found).

@@ -30,9 +30,9 @@ class Resolver {
   // unknown (with the closest names or the versions there are as advice), unavailable if nobody answers.
   virtual LockedPackage resolve(std::string_view install_id, const InstallDescriptor& descriptor,
                                 std::string_view system) = 0;
-  // The same for many, in their order: the package, or the Error(not_found) that resolve() throws for it.
-  // Throws whatever else resolve() throws for the first of them. Whoever can answer many at once overrides
-  // it.
+  // The same for many, in their order: the package, or the Error that resolve() throws for it, not_found or
+  // invalid_input (its version is no constraint). Throws whatever else resolve() throws for the first of
+  // them. Whoever can answer many at once overrides it.
   using Answer = std::variant<LockedPackage, Error>;
   virtual std::vector<Answer> resolve_all(std::span<const PackageQuestion> questions);
   // The lock of an environment of the catalog (OWNER/NAME, the latest generation unless one is given), which
@@ -65,8 +65,8 @@ struct LockRequest {
 // names and is locked stays as it is; what is new there is read. Without options.systems (and systems of its
 // own) a package is locked for those of resolver.systems() that have it, of which there must be one. Throws
 // Error: not_found, also if a system that the manifest names has no such package; invalid_input for flakes,
-// which only Nix can lock, with their place, and for what [include] names and cannot be included; what
-// `resolver` throws.
+// which only Nix can lock, with their place, for what [include] names and cannot be included, and, unless it
+// is for one system only, for what refuse_references() refuses (env/references.h); what `resolver` throws.
 Lockfile make_lock(const LockRequest& request, Resolver& resolver);
 
 // The systems that the manifest has the package locked for (those of the descriptor, or of the manifest), and

@@ -46,9 +46,11 @@ struct Manifest {
   std::vector<std::string> systems;   // options.systems; empty: defaults
   std::string activate_mode = "dev";  // options.activate.mode
   nlohmann::json json;                // all of it, as the lock carries it
-  // "FILE:LINE:COLUMN" of each table of the first level ("include"), of each entry of [install]
-  // ("install.ID"), of each element of include.environments ("include.0"), and of each key of a build
-  // ("build.NAME.sandbox"). Empty if it does not come from a text.
+  // "FILE:LINE:COLUMN" of each table of the first level ("include"), of each entry of [install] and its
+  // version ("install.ID", "install.ID.version"), of each element of include.environments ("include.0"), of
+  // each key of a build ("build.NAME.sandbox"), of each variable whose value may name others ("vars.NAME"),
+  // and of each service and what it depends on ("services.NAME", "services.NAME.depends-on.OTHER"). Empty if
+  // it does not come from a text.
   std::map<std::string, std::string> places;
 
   // One of those; "manifest.toml" for what has none.
