@@ -53,10 +53,18 @@ EnvironmentImage Images::resolve(const std::string& environment, const Secret& t
 
 std::shared_ptr<const KeptImage> Images::realise(EnvironmentImage image, const Secret& token) {
   const std::string holder = image_holder(records_.id_of(image));
-  environments_.realise(image.lock, env::current_system(), "run", holder,
-                        {.limits = Environments::limits_of_container(), .check_closure = {}, .token = token});
+  const auto lease = [&](const env::Lockfile& lock) {
+    environments_.realise(
+        lock, env::current_system(), "run", holder,
+        {.limits = Environments::limits_of_container(), .check_closure = {}, .token = token});
+  };
+  lease(image.lock);
   log::info("image of {}: {}", image.environment, printable(image.proved_by));
-  return records_.keep(std::move(image));
+  auto kept = records_.keep(std::move(image));
+  // A sweep may have ended it until now, of a record that there was of the same image, which containerd had
+  // removed.
+  if (store::leased_paths(environments_.store(), holder).empty()) lease(kept->image.lock);
+  return kept;
 }
 
 std::shared_ptr<const KeptImage> Images::of_container(const std::string& id, const std::string& environment) {
@@ -77,11 +85,11 @@ std::shared_ptr<const KeptImage> Images::of_container(const std::string& id, con
 }
 
 void Images::sweep() {
-  for (const std::string& id :
-       records_.forget_unused(config_.containerd_root / content_directory, config_.image_keep)) {
-    log::info("lease of image {} ended: containerd has removed it", id);
-    store::release_lease(environments_.store(), image_holder(id));
-  }
+  records_.forget_unused(config_.containerd_root / content_directory, config_.image_keep,
+                         [&](const std::string& id) {
+                           store::release_lease(environments_.store(), image_holder(id));
+                           log::info("lease of image {} ended: containerd has removed it", id);
+                         });
 }
 
 }  // namespace flox::node

@@ -98,9 +98,9 @@ std::shared_ptr<const KeptImage> ImageRecords::with_blob(const std::string& hex)
   return find(id);
 }
 
-std::vector<std::string> ImageRecords::forget_unused(const fs::path& content, Clock::duration grace) {
-  std::vector<std::string> forgotten;
-  if (std::error_code error; !fs::is_directory(content, error)) return forgotten;
+void ImageRecords::forget_unused(const fs::path& content, Clock::duration grace,
+                                 const std::function<void(const std::string&)>& forgotten) {
+  if (std::error_code error; !fs::is_directory(content, error)) return;
   const std::scoped_lock lock(mutex_);
   for (auto entry = by_id_.begin(); entry != by_id_.end();) {
     const KeptImage& kept = *entry->second.kept;
@@ -111,11 +111,10 @@ std::vector<std::string> ImageRecords::forget_unused(const fs::path& content, Cl
       continue;
     }
     private_directory(directory_).remove(entry->first + std::string(suffix));
-    forgotten.push_back(entry->first);
+    forgotten(entry->first);
     for (const auto& [hex, bytes] : kept.layout.blobs) by_blob_.erase(hex);
     entry = by_id_.erase(entry);
   }
-  return forgotten;
 }
 
 }  // namespace flox::node

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,10 +39,10 @@ class ImageRecords {
   std::shared_ptr<const KeptImage> with_blob(const std::string& hex) const;
 
   // Forgets what containerd has not got any more: no manifest in `content`, containerd's directory of blobs
-  // by their digests, and not asked for within `grace`. Gives the ids of those. Nothing if there is no such
-  // directory, for then nobody knows.
-  std::vector<std::string> forget_unused(const std::filesystem::path& content,
-                                         std::chrono::steady_clock::duration grace);
+  // by their digests, and not asked for within `grace`. `forgotten` is called with the id of each, and until
+  // it returns nobody can keep it again. Nothing if there is no such directory, for then nobody knows.
+  void forget_unused(const std::filesystem::path& content, std::chrono::steady_clock::duration grace,
+                     const std::function<void(const std::string&)>& forgotten);
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -35,6 +35,11 @@ class ImageRecordsTest : public testing::Test {
     fs::create_directories(content());
     std::ofstream(content() / digest) << "manifest";
   }
+  std::vector<std::string> forgotten(ImageRecords& records, std::chrono::steady_clock::duration grace) const {
+    std::vector<std::string> ids;
+    records.forget_unused(content(), grace, [&](const std::string& id) { ids.push_back(id); });
+    return ids;
+  }
   const TempDir directory_;
 };
 
@@ -85,11 +90,10 @@ TEST_F(ImageRecordsTest, are_forgotten_when_containerd_has_removed_the_image) {
   ImageRecords records(images());
   const auto used = records.keep(image_of("acme/web:3"));
   const auto unused = records.keep(image_of("acme/web:4"));
-  EXPECT_THAT(records.forget_unused(content(), seconds(0)), IsEmpty())
-      << "nobody knows without the directory";
+  EXPECT_THAT(forgotten(records, seconds(0)), IsEmpty()) << "nobody knows without the directory";
   containerd_has(used->manifest);
-  EXPECT_THAT(records.forget_unused(content(), hours(1)), IsEmpty()) << "containerd may be about to fetch it";
-  EXPECT_THAT(records.forget_unused(content(), seconds(0)), ElementsAre(unused->image.id));
+  EXPECT_THAT(forgotten(records, hours(1)), IsEmpty()) << "containerd may be about to fetch it";
+  EXPECT_THAT(forgotten(records, seconds(0)), ElementsAre(unused->image.id));
   EXPECT_EQ(records.find(unused->image.id), nullptr);
   EXPECT_EQ(records.with_blob(unused->manifest), nullptr);
   EXPECT_FALSE(fs::exists(images() / (unused->image.id + ".json")));
