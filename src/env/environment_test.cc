@@ -490,9 +490,11 @@ TEST_F(EnvironmentTest, activation_sets_paths_and_the_manifests_variables_in_ord
   EXPECT_FALSE(activated(store_, profile, "run").contains("CPATH"));
 }
 
-TEST_F(EnvironmentTest, variables_that_refer_to_each_other_in_a_circle_are_refused) {
+TEST_F(EnvironmentTest, variables_that_refer_to_each_other_in_a_circle_are_refused_also_if_they_are_locked) {
   Environment environment = Environment::init(dir_.path() / "c", "c");
-  Lockfile lock = environment.edit("version = 1\n[vars]\nA = \"$B\"\nB = \"$A\"\n", resolver_);
+  EXPECT_THROW(environment.edit("version = 1\n[vars]\nA = \"$B\"\nB = \"$A\"\n", resolver_), Error);
+  Lockfile lock = environment.edit("version = 1\n[vars]\nA = \"a\"\n", resolver_);
+  lock.manifest["vars"] = {{"A", "$B"}, {"B", "$A"}};  // as others lock it
   nix::StorePath profile = build_profile(store_, lock, current_system(), "dev").path;
   EXPECT_THROW(activated(store_, profile, "dev"), Error);
 }

@@ -28,7 +28,12 @@ for environment in "$WORLD"/corpus/*; do
   read_all >"$WORLD/logs/read.log" 2>&1 || { cat "$WORLD/logs/read.log"; die "reading $environment failed"; }
   if grep -q 'was not made for' "$WORLD/logs/read.log"; then die "the lock of $environment is not taken for what it is"; fi
   (flox sbom && flox verify --no-contents) >"$WORLD/logs/sbom.log" 2>&1 || true
-  flox list --config | cmp - .flox/env/manifest.toml || die "flox list --config of $environment is not its manifest"
+  if python3 -c 'import sys, tomllib; sys.exit(not tomllib.load(open(sys.argv[1], "rb")).get("include", {}).get("environments"))' .flox/env/manifest.toml; then  # what all come to
+    flox list --config 2>/dev/null | python3 -c 'import sys, tomllib; sys.exit("include" in tomllib.load(sys.stdin.buffer))' ||
+      die "flox list --config of $environment is no manifest, or includes others"
+  else
+    flox list --config | cmp - .flox/env/manifest.toml || die "flox list --config of $environment is not its manifest"
+  fi
   equal "$(state .)" "$before"
   count=$((count + 1))
 done

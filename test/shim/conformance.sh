@@ -67,7 +67,7 @@ run() {
 }
 # in_net runs programs only: this script again, which then has the function in_own_cgroups.
 suite() {
-  in_own_cgroups "$SUITES/client.test" -test.root -test.v -no-criu -test.skip "$1" -test.timeout 300s >"$2" 2>&1 ||
+  in_own_cgroups "$SUITES/client.test" -test.root -test.v -no-criu -test.skip "$1" -test.timeout $((120 * PATIENCE))s >"$2" 2>&1 ||
     true  # its output says what failed
   grep -q '^\(PASS\|FAIL\)$' "$2" || { grep -E '^(panic|\s+Test)|failed' "$2" | head -20; die "the suite did not come to its end"; }
 }

@@ -170,6 +170,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   std::string piece_;  // of an upload, not yet written
   bool is_upload_ = false;
   bool keep_alive_ = false;
+  bool may_ask_again_ = false;  // an answer that promised so has ended after the server began to end
   bool knows_chunks_ = false;
   bool is_waiting_ = false;  // counted in service_.waiting
   uint64_t charged_ = 0;     // of service_.memory

@@ -20,7 +20,7 @@ constexpr size_t text_piece = 256 * 1024;      // bytes sent at once of what is 
 constexpr size_t file_piece = 1024 * 1024;     // the same of a file
 constexpr uint64_t free_of_charge = 64 << 10;  // bytes of an answer that are not counted as memory
 constexpr auto last_words = std::chrono::seconds(5);
-constexpr auto first_words = std::chrono::seconds(1);  // of a connection that was made as the server ends
+constexpr auto first_words = std::chrono::seconds(1);  // of who may ask although the server ends
 
 }  // namespace
 
@@ -315,16 +315,19 @@ void HttpSession::send_stream() {
 
 void HttpSession::answered() {
   if (file_) transport_->fill_packets(false);
-  if (keep_alive_ && !service_.is_ending) return next_request();
-  finish();
+  if (!keep_alive_) return finish();
+  next_request();
+  // The head of an answer that took long said that a further request may come: it may be on its way.
+  may_ask_again_ = service_.is_ending;
+  if (may_ask_again_ && is_between_requests_) server_ends();
 }
 
-// Who has just connected is about to ask; who has asked before has an answer, which let it know that others
-// may follow. A request that has arrived, though it was not read, is answered, and a slow reader gets the
-// whole of its answer.
+// Who has just connected is about to ask, and so is who has just heard that it may; others have had the time
+// of begin_drain() for it. A request that has arrived, though it was not read, is answered, and a slow reader
+// gets the whole of its answer.
 void HttpSession::server_ends() {
   if (!is_between_requests_ || is_closed_) return;
-  if (!had_request_) {
+  if (!had_request_ || may_ask_again_) {
     deadline_ = std::min(deadline_, Clock::now() + first_words);
     return;
   }
