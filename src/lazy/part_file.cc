@@ -75,7 +75,8 @@ void PartFile::write(uint64_t offset, std::string_view bytes, size_t first, size
 
 size_t PartFile::read(uint64_t offset, char* buffer, size_t length) const {
   const auto file = this->file();
-  return file == nullptr || !has_size(*file, file_size()) ? 0 : read_if_possible(*file, offset, buffer, length);
+  return file == nullptr || !has_size(*file, file_size()) ? 0
+                                                          : read_if_possible(*file, offset, buffer, length);
 }
 
 void PartFile::remove() {

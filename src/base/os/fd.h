@@ -51,8 +51,8 @@ void write_all_at(int fd, std::string_view data, uint64_t offset);
 std::string read_all(int fd);
 // Reads at most `size` bytes, retrying on EINTR; 0 means end of file. Throws Error.
 size_t read_some(int fd, char* buffer, size_t size);
-// Reads from this byte of a file on, wherever the descriptor stands: how many bytes, fewer than `size` only at
-// the file's end. Throws Error.
+// Reads from this byte of a file on, wherever the descriptor stands: how many bytes, fewer than `size` only
+// at the file's end. Throws Error.
 size_t read_at(int fd, char* buffer, size_t size, uint64_t offset);
 
 }  // namespace flox
