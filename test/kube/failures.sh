@@ -35,13 +35,13 @@ pod_is imageless ErrImageNeverPull || die "ps does not show it: $(kube ps)"
 
 step "what the runtime says of a command that does not exist reaches the user"
 pod typo '    command: [no-such-command]' >"$WORLD/typo.yaml"
-expect_error '"no-such-command": executable file not found' kube play --timeout 2s "$WORLD/typo.yaml"
+expect_error '"no-such-command": executable file not found' kube play --timeout "$((2 * PATIENCE))s" "$WORLD/typo.yaml"
 pod_is typo RunContainerError || die "ps does not show it: $(kube ps)"
 kube describe typo | grepq 'executable file not found' || die "describe does not tell: $(kube describe typo)"
 
 step "a container that keeps ending is shown as such"
 pod crash '    command: [sh, -c, "echo about to fail; exit 3"]' >"$WORLD/crash.yaml"
-expect_error 'ended with exit code 3' kube play --timeout 3s "$WORLD/crash.yaml"
+expect_error 'ended with exit code 3' kube play --timeout "$((2 * PATIENCE))s" "$WORLD/crash.yaml"
 wait_until 20 "ps to show it" pod_is crash CrashLoopBackOff  # on a busy machine it may just run for the second time
 [ "$(of_pods '.[] | select(.name == "crash") | .restarts')" = 1 ] || die "not restarted once at once"
 [ "$(kube logs crash)" = "about to fail" ] || die "its log is lost"

@@ -10,13 +10,13 @@ job() {  # job NAME COMMAND FIELDS
 }
 
 step "a Job runs as often as it should and its pods stay to be looked at"
-job sums 'echo $((6 * 7))' $'  completions: 2\n  parallelism: 2\n' | kube play --timeout 30s - || die "the Job did not end"
+job sums 'echo $((6 * 7))' $'  completions: 2\n  parallelism: 2\n' | kube play --timeout "$((20 * PATIENCE))s" - || die "the Job did not end"
 [ "$(kube ps 2>/dev/null | grep -cE '^sums-[a-z0-9]{5} +0/1 +Completed')" = 2 ] || die "$(kube ps)"
 [ "$(kube logs -f "$(of_pods '.[0].name')")" = 42 ] || die "its log is lost"
 
 step "a Job that fails is reported with its last words' place"
 job fails 'exit 4' $'  backoffLimit: 0\n' >"$WORLD/fails.yaml"
-expect_error 'Job fails has failed: the Job has reached its backoffLimit' kube play --timeout 30s "$WORLD/fails.yaml"
+expect_error 'Job fails has failed: the Job has reached its backoffLimit' kube play --timeout "$((20 * PATIENCE))s" "$WORLD/fails.yaml"
 kube ps 2>/dev/null | grepq -E '^fails-[a-z0-9]{5} +0/1 +Error' || die "$(kube ps)"
 
 cat >"$WORLD/probed.yaml" <<'YAML'

@@ -90,7 +90,7 @@ spec:
 YAML
 
 step "play waits until the pods are ready and says what it does not act on"
-kube play --timeout 40s "$WORLD/web.yaml" >"$WORLD/out" 2>"$WORLD/err" || { cat "$WORLD/err" "$WORLD/kube/supervisor.log" >&2; die "play failed"; }
+kube play --timeout "$((20 * PATIENCE))s" "$WORLD/web.yaml" >"$WORLD/out" 2>"$WORLD/err" || { cat "$WORLD/err" "$WORLD/kube/supervisor.log" >&2; die "play failed"; }
 grep -qx 'deployment.apps/web created' "$WORLD/out" || die "unexpected output: $(cat "$WORLD/out")"
 grep -q 'storageClassName: noted; efs' "$WORLD/err" || die "the storage class was dropped in silence: $(cat "$WORLD/err")"
 grep -q '^pod web-.*: Running, ready$' "$WORLD/err" || die "no progress was shown: $(cat "$WORLD/err")"
