@@ -113,14 +113,9 @@ void reset(const EditOptions& options) {
   catalog::EnvironmentName name = name_in(origin);
   name.generation = origin.here.number;
   const std::string doing = "resetting environment '" + environment.name() + "' to " + name.to_string();
-  const Config config = Config::load();
-  if (origin.catalog != catalog::catalog_identity(config.catalog_url))
-    throw Error(ErrorKind::conflict,
-                fmt::format("{}: it came from the catalog at {}, and the configured one is {}", doing,
-                            origin.catalog, catalog::catalog_identity(config.catalog_url)),
-                "Set FLOX_CATALOG_URL.");
+  require_configured_catalog(origin, doing, "Set FLOX_CATALOG_URL.");
   const auto generation =
-      in_context(doing, [&] { return verified_catalog(config.token())->environment(name); }).pushed;
+      in_context(doing, [&] { return verified_catalog(Config::load().token())->environment(name); }).pushed;
   bool same = false;
   in_context(doing, [&] {
     environment.check_out(

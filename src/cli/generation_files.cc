@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "catalog/settings.h"
 #include "env/lock_difference.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 
@@ -76,6 +77,16 @@ env::Origin require_origin(const env::Environment& environment, const std::strin
       ErrorKind::invalid_input,
       fmt::format("{}: the environment in {} comes from no catalog", doing, environment.directory().string()),
       "Publish it with 'flox push', or name one of the catalog: OWNER/NAME.");
+}
+
+void require_configured_catalog(const env::Origin& origin, const std::string& doing,
+                                const std::string& advice) {
+  const std::string configured = catalog::catalog_identity(Config::load().catalog_url);
+  if (origin.catalog != configured)
+    throw Error(ErrorKind::conflict,
+                fmt::format("{}: it came from the catalog at {}, and the configured one is {}", doing,
+                            origin.catalog, configured),
+                advice);
 }
 
 }  // namespace flox::cli

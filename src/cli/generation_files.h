@@ -40,5 +40,8 @@ std::function<void(const env::EnvironmentFiles&)> may_replace(const env::Environ
 
 // The environment's origin. Throws Error(invalid_input), with advice, if it has none.
 env::Origin require_origin(const env::Environment& environment, const std::string& doing);
+// Throws Error(conflict) if it came from another catalog than the one that is configured.
+void require_configured_catalog(const env::Origin& origin, const std::string& doing,
+                                const std::string& advice);
 
 }  // namespace flox::cli

@@ -87,12 +87,9 @@ void pull(const PullOptions& options) {
   const auto environment = env::Environment::find(options.directory.empty() ? "." : options.directory);
   const env::Origin origin = require_origin(environment, "pulling");
   const catalog::EnvironmentName name = name_in(origin);
-  const std::string catalog = catalog::catalog_identity(Config::load().catalog_url);
-  if (origin.catalog != catalog && !options.force)
-    throw Error(
-        ErrorKind::conflict,
-        fmt::format("pulling {}: it came from the catalog at {}, and the configured one is {}",
-                    origin.reference(), origin.catalog, catalog),
+  if (!options.force)
+    require_configured_catalog(
+        origin, "pulling " + origin.reference(),
         fmt::format("Set FLOX_CATALOG_URL, or take it from the configured one with 'flox pull {} -d {}'.",
                     origin.reference(), environment.directory().string()));
   update(options, environment, name);
