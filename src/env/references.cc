@@ -1,5 +1,6 @@
 #include "env/references.h"
 
+#include "env/services.h"
 #include "env/vars.h"
 
 namespace flox::env {

@@ -1,19 +1,9 @@
 // What in a manifest names other things of it: variables other variables, services other services.
 #pragma once  // Not fuzzed: manifests come parsed (env/manifest.h).
 
-#include <functional>
-#include <string>
-
 #include "env/manifest.h"
-#include "env/services.h"
 
 namespace flox::env {
-
-// Where a service depends on the other one, "FILE:LINE:COLUMN", for messages.
-using PlaceOfDependency = std::function<std::string(const std::string& service, const std::string& other)>;
-// services_from_json(), which says the place of a dependency that it refuses.
-Services services_from_json(const nlohmann::json& services, std::string_view system,
-                            const PlaceOfDependency& place_of);
 
 // Refuses variables that name each other in a circle, and services that wait for themselves or for one that
 // is not there, on this machine's system. `merged` is what counts, `places` are those of the manifest that

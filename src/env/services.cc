@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/printable.h"
-#include "env/references.h"
 
 namespace flox::env {
 namespace {
@@ -283,10 +282,6 @@ Services services_from_json(const json& document, std::string_view system,
   if (services.by_name.size() > max_services)
     fail(ErrorKind::invalid_input, "the manifest has more than {} services", max_services);
   return services;
-}
-
-Services services_from_json(const json& document, std::string_view system) {
-  return services_from_json(document, system, {});
 }
 
 std::string to_text(const Services& services) {

@@ -40,11 +40,15 @@ struct Services {
 using Complain = std::function<void(const toml::node& where, const std::string& what)>;
 void check_services(const toml::node& services, const Complain& complain);
 
+// Where a service depends on the other one, "FILE:LINE:COLUMN", for messages.
+using PlaceOfDependency = std::function<std::string(const std::string& service, const std::string& other)>;
+
 // Those of a manifest's "services" member that are for the system, and with an empty one all. What a service
 // depends on and is for other systems only is not waited for. Unknown keys are passed over. Throws
 // Error(invalid_input) for a service that could not be run: by its name, variables or number, or because it
-// waits for itself or for one that is not there.
-Services services_from_json(const nlohmann::json& services, std::string_view system);
+// waits for itself or for one that is not there; of these two it says the place, if that is known.
+Services services_from_json(const nlohmann::json& services, std::string_view system,
+                            const PlaceOfDependency& place_of = {});
 
 // activate.d/services.json of a profile (docs/formats/profile.md).
 std::string to_text(const Services& services);

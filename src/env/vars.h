@@ -1,5 +1,5 @@
 // [vars]: what an activation sets, each with the others that its value names.
-#pragma once  // Not fuzzed: expansion_test.cc and vars_test.cc; manifests come parsed (env/manifest.h).
+#pragma once  // Not fuzzed: expansion_test.cc and references_test.cc; manifests come parsed (env/manifest.h).
 
 #include <functional>
 #include <map>

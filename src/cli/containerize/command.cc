@@ -156,7 +156,8 @@ std::vector<std::string> variables_in(const env::Environment& environment, const
 }
 
 oci::ClosureImage image_of(const ContainerizeOptions& options, const env::Environment& environment,
-                           const nix::StorePath& runtime, store::LocalStore& store) {
+                           const std::map<std::string, std::string>& labels, const nix::StorePath& runtime,
+                           store::LocalStore& store) {
   auto resolver = make_resolver();
   const env::Lockfile lock = lock_to_read(environment, *resolver);
   env::ContainerConfig config = env::container_config(lock.manifest);
@@ -164,7 +165,7 @@ oci::ClosureImage image_of(const ContainerizeOptions& options, const env::Enviro
   std::vector<nix::PathInfo> closure;
   for (const nix::StorePath& path : store.closure({profile, runtime})) closure.push_back(*store.query(path));
   if (config.command.empty()) config.command = {"/bin/sh"};
-  for (auto& [key, value] : labels_in(options.labels)) config.labels[key] = std::move(value);
+  for (const auto& [key, value] : labels) config.labels[key] = value;
   return {.name = options.name.empty() ? environment.name() : options.name,
           .tag = options.tag,
           .architecture = oci::current_architecture(),
@@ -223,7 +224,7 @@ void containerize(ContainerizeOptions options) {
   if (options.mode != "dev" && options.mode != "run")
     fail_usage(fmt::format("--mode: '{}' is neither dev nor run", printable(options.mode, 50)));
   check_tag(options.tag);
-  labels_in(options.labels);
+  const std::map<std::string, std::string> labels = labels_in(options.labels);
   if (options.file == "-" && options.json)
     fail_usage("--file - and --json both write to standard output", "Name a file.");
   if (options.file == "-" && ::isatty(STDOUT_FILENO) != 0)
@@ -232,7 +233,7 @@ void containerize(ContainerizeOptions options) {
   check_name(options.name.empty() ? environment.name() : options.name);
   store::LocalStore store(Config::load().root);
   const nix::StorePath tools = tools_of(store, options.tools);
-  const oci::ClosureImage image = image_of(options, environment, tools, store);
+  const oci::ClosureImage image = image_of(options, environment, labels, tools, store);
   store::LocalStore& from = store;
   const Write write = [&](const auto& sink) { return oci::write_closure_image(from, image, sink); };
   if (options.file.empty() && options.runtime.empty()) {
