@@ -316,10 +316,10 @@ void HttpSession::send_stream() {
 void HttpSession::answered() {
   if (file_) transport_->fill_packets(false);
   if (!keep_alive_) return finish();
-  next_request();
   // The head of an answer that took long said that a further request may come: it may be on its way.
   may_ask_again_ = service_.is_ending;
-  if (may_ask_again_ && is_between_requests_) server_ends();
+  next_request();
+  if (may_ask_again_) server_ends();
 }
 
 // Who has just connected is about to ask, and so is who has just heard that it may; others have had the time
