@@ -42,8 +42,9 @@ kube describe typo | grepq 'executable file not found' || die "describe does not
 step "a container that keeps ending is shown as such"
 pod crash '    command: [sh, -c, "echo about to fail; exit 3"]' >"$WORLD/crash.yaml"
 expect_error 'ended with exit code 3' kube play --timeout "$((2 * PATIENCE))s" "$WORLD/crash.yaml"
-wait_until 20 "ps to show it" pod_is crash CrashLoopBackOff  # on a busy machine it may just run for the second time
-[ "$(of_pods '.[] | select(.name == "crash") | .restarts')" = 1 ] || die "not restarted once at once"
+wait_until 20 "ps to show it" pod_is crash CrashLoopBackOff  # it may just run once more
+restarts=$(of_pods '.[] | select(.name == "crash") | .restarts')  # how many there were by now depends on the machine
+[ "$restarts" -ge 1 ] || die "not restarted: $restarts"
 [ "$(kube logs crash)" = "about to fail" ] || die "its log is lost"
 
 step "a second runtime for the same state is refused"

@@ -21,9 +21,9 @@ start_watched() { LD_PRELOAD=$WORLD/fault_at.so start_floxd; }
 start_watched
 kept=$NODE_ROOT/var/lib/flox/kept/pods leases=$NODE_ROOT/nix/var/nix/gcroots/flox
 
-# prepare CONTAINER POD: as the shim asks for a container of the pod. It gives up after 30 s, or after PATIENCE.
+# prepare CONTAINER POD: as the shim asks for a container of the pod. It gives up after 30 s, or after GIVES_UP seconds.
 prepare() {
-  timeout "${PATIENCE:-30}" "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Prepare container_id="$1" pod_id="sandbox-$2" \
+  timeout "${GIVES_UP:-30}" "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Prepare container_id="$1" pod_id="sandbox-$2" \
     pod_uid="uid-$2" pod_namespace=shop pod_name="$2" container_name=main environment=hello args=hello
 }
 release() { "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Release container_id="$1"; }
@@ -63,7 +63,7 @@ at_calls() {
   for ((call = 1; ; call += FAULT_STEP)); do
     local pod=$2-$call
     set_fault $call "$action"
-    if [ "$action" = 2 ]; then answer=$(PATIENCE=1 prepare "$pod-a" "$pod" 2>&1) || true; else answer=$(prepare "$pod-a" "$pod" 2>&1) || true; fi
+    if [ "$action" = 2 ]; then answer=$(GIVES_UP=1 prepare "$pod-a" "$pod" 2>&1) || true; else answer=$(prepare "$pod-a" "$pod" 2>&1) || true; fi
     made=$(calls)
     set_fault 0 0
     revive
@@ -91,7 +91,7 @@ at_calls 2 frozen
 
 step "a container that nobody waits for any more leaves no lease, and its pod what was fetched"
 kill -STOP "$(cat "$WORLD/catalog.pid")"
-PATIENCE=1 prepare left-a left || true
+GIVES_UP=1 prepare left-a left || true
 kill -CONT "$(cat "$WORLD/catalog.pid")"
 goes_on() {  # as far as the pod's lease, which comes after the container's; a sweep that was faster has said so
   local file
@@ -108,7 +108,7 @@ step "each of them restarts without the catalog, frozen or away"
 kill -STOP "$(cat "$WORLD/catalog.pid")"
 contains "$(prepare again "$last")" "ok "
 step "a pod that is new waits for the catalog, and is told so"
-(PATIENCE=200 prepare early new >"$WORLD/early" 2>&1; true) &
+(GIVES_UP=200 prepare early new >"$WORLD/early" 2>&1; true) &
 early=$!
 contains "$(prepare third "$last")" "ok "
 wait $early
