@@ -25,12 +25,16 @@ pod() {
       linux: ({cgroup_parent: $cgroup, security_context: {namespace_options: $namespaces}} + ($linux // {}))}' >"$WORLD/$1.pod"
   crictl runp --runtime "${2:-flox-sandbox}" "$WORLD/$1.pod"
 }
-# container POD-ID POD-NAME NAME COMMAND…: starts one in the pod; its id.
-container() {
-  local id
+# create POD-ID POD-NAME NAME COMMAND…: makes a container in the pod; its id.
+create() {
   jq -n --arg name "$3" --argjson namespaces "$(jq .linux.security_context.namespace_options "$WORLD/$2.pod")" '{metadata: {name: $name}, image: {image: "flox.test/box:1"},
     log_path: "\($name).log", command: $ARGS.positional, linux: {security_context: {namespace_options: $namespaces}}}' --args -- "${@:4}" >"$WORLD/$3.container"
-  id=$(crictl create "$1" "$WORLD/$3.container" "$WORLD/$2.pod")
+  crictl create "$1" "$WORLD/$3.container" "$WORLD/$2.pod"
+}
+# container …: the same, and starts it.
+container() {
+  local id
+  id=$(create "$@")
   crictl start "$id" >/dev/null
   echo "$id"
 }
@@ -74,7 +78,7 @@ done
 in_container "$one" sh -c 'echo shared >/dev/shm/note'
 equal "$(in_container "$two" cat /dev/shm/note)" shared
 [ "$(in_container "$beside" ls /dev/shm)" = "" ] || die "another pod sees its memory"
-equal "$(in_container "$one" sh -c 'echo $$; cat /proc/1/comm' | tail -1) $(in_container "$two" sh -c 'cat /proc/1/comm')" "sh sh"
+equal "$(in_container "$one" cat /proc/1/comm) $(in_container "$two" cat /proc/1/comm)" "sh sleep"
 equal "$(in_container "$one" cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" 0
 contains "$(in_container "$one" ip addr)" "$(crictl inspectp "$first" | jq -r .status.network.ip)"
 
@@ -144,6 +148,7 @@ wait_until 10 "the orphan to be reaped" eval '! in_container '"$five"' ps -o sta
 pause=$(holder_of "$third")
 kill -9 "$(shim_of_pod "$third")"
 wait_until 20 "the first process to end" eval "! kill -0 $pause 2>/dev/null"
+for id in "$five" "$six"; do wait_until 20 "its container to have ended" is_container_state "$id" CONTAINER_EXITED; done
 crictl rmp --force "$third" >/dev/null
 third=$(pod ended flox-sandbox '{"pid": 0}')
 kill -9 "$(holder_of "$third")"
@@ -158,14 +163,15 @@ for kind in net ipc uts; do equal "$(in_container "$seven" readlink /proc/self/n
 crictl rmp --force "$fourth" >/dev/null
 refused "user namespace" pod users flox-sandbox '{"pid": 1, "userns_options": {"mode": 0, "uids": [{"host_id": 100000, "container_id": 0, "length": 65536}], "gids": [{"host_id": 100000, "container_id": 0, "length": 65536}]}}'
 refused "vm.swappiness" pod sysctl flox-sandbox '{"pid": 1}' '{"sysctls": {"vm.swappiness": "7"}}'
-pid_of_node=$(pod apart)
+fifth=$(pod apart)
 jq '.linux.security_context.namespace_options.pid = 0' "$WORLD/apart.pod" >"$WORLD/apart.sharing"
 cp "$WORLD/apart.sharing" "$WORLD/apart.pod"
-refused "pid namespace" container "$pid_of_node" apart eight sh -c 'sleep 1000'
-crictl rmp --force "$pid_of_node" >/dev/null
+eight=$(create "$fifth" apart eight sh -c 'sleep 1000')
+refused "pid namespace" crictl start "$eight"
+crictl rmp --force "$fifth" >/dev/null
 
 step "the pod with a pause container never noticed; nothing is left"
-for id in "$first" "$second" "$third" "$fourth"; do equal "$(find /sys/fs/cgroup -type d -name "$id")" ""; done
+for id in "$first" "$second" "$third" "$fourth" "$fifth"; do equal "$(find /sys/fs/cgroup -type d -name "$id")" ""; done
 equal "$(in_container "$beside" hostname)" paused
 crictl rmp --force "$paused" >/dev/null
 wait_until 10 "the shims to end" eval '[ -z "$(shims_of_k8s)" ]'
