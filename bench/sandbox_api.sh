@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Pods whose sandbox is the shim (containerd's sandbox API) against pods with a pause container, both with our shim, under one
-# containerd 2.x, in alternating runs: memory of an idle pod, RunPodSandbox, pods with a container at once. Medians, and the ratio
+# containerd 2.x, in alternating runs: memory of a pod, RunPodSandbox, pods with a container at once. Medians, and the ratio
 # (below 1: the sandbox API needs less).
 #   bench/sandbox_api.sh [PART…]   memory sandbox pods; all if none is named.   RUNS=30 PODS=20
 . "$(dirname "$0")/../test/shim/suites.sh"
@@ -26,29 +26,38 @@ pod_json() {
     linux: {cgroup_parent: $cgroup, security_context: {namespace_options: {network: 2, pid: 1}}}}' >"$WORLD/$1.pod"
   echo "$WORLD/$1.pod"
 }
-run_pod() { "$CRICTL" runp --runtime "$1" "$(pod_json "$2")"; }
+# run_pod HANDLER NAME: with a container; containerd 2.4 asks for the figures of each pod and container every second.
+run_pod() {
+  local pod container
+  pod=$("$CRICTL" runp --runtime "$1" "$(pod_json "$2")")
+  jq -n '{metadata: {name: "main"}, image: {image: "flox.dev/pause:1.0.0"}, command: ["/pause"], linux: {security_context: {namespace_options: {network: 2, pid: 1}}}}' >"$WORLD/container.json"
+  container=$("$CRICTL" create "$pod" "$WORLD/container.json" "$WORLD/$2.pod")
+  "$CRICTL" start "$container" >/dev/null
+}
 remove_pods() { "$CRICTL" pods --quiet | xargs -r "$CRICTL" rmp --force >/dev/null 2>&1; }
 
 measure_memory() {
   local kind shim child field
+  # Of the pod's own processes: its containers' are not counted. The pause process is the first child of its shim.
+  own_of() { echo "$1"; [ "$2" = $API ] || pgrep -P "$1" | head -1; }
   for kind in $API $PAUSE; do
     for ((i = 0; i < PODS; i++)); do run_pod $kind "idle$i" >/dev/null; done
     sleep 8  # idle is who has had nothing to do for a while
     for field in Pss Private_Dirty; do
       for shim in $(pgrep -f "containerd-shim-flox.* -namespace k8s.io "); do
-        { cat "/proc/$shim/smaps_rollup"; for child in $(pgrep -P "$shim"); do cat "/proc/$child/smaps_rollup"; done; } |
+        for child in $(own_of "$shim" $kind); do cat "/proc/$child/smaps_rollup"; done |
           awk -v field="$field:" '$1 == field { sum += $2 } END { print sum }'
       done >"$WORLD/$kind.$field"
     done
     # What the kernel keeps of them: page tables of each process.
     for shim in $(pgrep -f "containerd-shim-flox.* -namespace k8s.io "); do
-      { cat "/proc/$shim/status"; for child in $(pgrep -P "$shim"); do cat "/proc/$child/status"; done; } |
+      for child in $(own_of "$shim" $kind); do cat "/proc/$child/status"; done |
         awk '$1 == "VmPTE:" { sum += $2 } END { print sum }'
     done >"$WORLD/$kind.tables"
-    pgrep -f "containerd-shim-flox.* -namespace k8s.io " | while read -r shim; do echo $((1 + $(pgrep -cP "$shim"))); done >"$WORLD/$kind.processes"
+    pgrep -f "containerd-shim-flox.* -namespace k8s.io " | while read -r shim; do own_of "$shim" $kind | wc -l; done >"$WORLD/$kind.processes"
     remove_pods
   done
-  compare "memory (PSS) of each of $PODS idle pods, no container" kB "$(median "$WORLD/$API.Pss")" "$(median "$WORLD/$PAUSE.Pss")"
+  compare "memory (PSS) of each of $PODS pods, without its container" kB "$(median "$WORLD/$API.Pss")" "$(median "$WORLD/$PAUSE.Pss")"
   compare "  private dirty" kB "$(median "$WORLD/$API.Private_Dirty")" "$(median "$WORLD/$PAUSE.Private_Dirty")"
   compare "  page tables" kB "$(median "$WORLD/$API.tables")" "$(median "$WORLD/$PAUSE.tables")"
   compare "  processes" "" "$(median "$WORLD/$API.processes")" "$(median "$WORLD/$PAUSE.processes")"

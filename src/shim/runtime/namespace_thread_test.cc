@@ -71,12 +71,15 @@ TEST_F(NamespaceThreadTest, IsGoneWithItsObject) {
 TEST_F(NamespaceThreadTest, SaysWhatCannotBeDone) {
   oci::SandboxSpec pod;
   pod.namespaces = {{"network", "/nonexistent"}};
-  EXPECT_THAT(error_of([&] { NamespaceThread thread(pod); }), HasSubstr("/nonexistent"));
+  EXPECT_THAT(error_of([&] { NamespaceThread thread(pod); }, ErrorKind::not_found),
+              HasSubstr("/nonexistent"));
   pod.namespaces = {{"network", "/proc/self/ns/ipc"}};
-  EXPECT_THAT(error_of([&] { NamespaceThread thread(pod); }), HasSubstr("joining the pod's network"));
+  EXPECT_THAT(error_of([&] { NamespaceThread thread(pod); }, ErrorKind::internal),
+              HasSubstr("joining the pod's network"));
   pod.namespaces = {{"ipc", ""}};
   pod.sysctls = {{"kernel.none", "1"}};
-  EXPECT_THAT(error_of([&] { NamespaceThread thread(pod); }), HasSubstr("setting a sysctl"));
+  EXPECT_THAT(error_of([&] { NamespaceThread thread(pod); }, ErrorKind::not_found),
+              HasSubstr("setting a sysctl"));
   pod.namespaces = {{"banana", ""}};
   EXPECT_THAT(error_of([&] { NamespaceThread thread(pod); }), HasSubstr("banana"));
 }

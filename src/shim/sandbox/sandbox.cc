@@ -11,7 +11,6 @@
 #include "base/foreign_error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
-#include "shim/cgroup/cgroup.h"
 #include "shim/io/shim_log.h"
 #include "shim/protocol/time.h"
 #include "shim/runtime/pause_process.h"
@@ -70,6 +69,7 @@ Sandbox::Pod::Pod(const Executor& executor, const wire::CreateSandboxRequest& re
       netns(request.netns_path()),
       config(PodConfig::decode(request.options())),
       files(bundle),
+      figures(config.cgroup.empty() ? Cgroup() : Cgroup::at(config.cgroup)),
       ended(executor) {}
 
 void Sandbox::Pod::ends(int status, WallTime at) {
@@ -199,7 +199,7 @@ wire::Metric Sandbox::metrics(const std::string& id) const {
   wire::Metric metric;
   *metric.mutable_timestamp() = timestamp_of(std::chrono::system_clock::now());
   metric.set_id(id);
-  *metric.mutable_data() = Cgroup::at(pod->config.cgroup).stats();
+  *metric.mutable_data() = pod->figures.stats();
   return metric;
 }
 

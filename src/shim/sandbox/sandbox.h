@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 
+#include "shim/cgroup/cgroup.h"
 #include "shim/process/children.h"
 #include "shim/protocol/sandbox.pb.h"
 #include "shim/runtime/namespace_thread.h"
@@ -65,6 +66,7 @@ class Sandbox {
     const std::string netns;
     const PodConfig config;
     const PodFiles files;
+    const Cgroup figures;  // of the pod's cgroup, if it has one
     State state = State::created;
     std::unique_ptr<PodCgroup> cgroup;
     std::unique_ptr<NamespaceThread> thread;

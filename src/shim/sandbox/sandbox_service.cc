@@ -22,10 +22,12 @@ constexpr const char* architecture = "arm64";
 }  // namespace
 
 template <typename RequestMessage, typename ResponseMessage, typename Body>
-void SandboxService::method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& rpc,
-                            Body body) {
-  server.handle(rpc.service, rpc.name,
-                guarded(idle_memory_, rpc.name, ttrpc::to_handler(rpc, std::move(body))));
+void SandboxService::method(ttrpc::Server& server,
+                            const ttrpc::Method<RequestMessage, ResponseMessage>& rpc, Body body,
+                            bool is_activity) {
+  server.handle(
+      rpc.service, rpc.name,
+      guarded(is_activity ? &idle_memory_ : nullptr, rpc.name, ttrpc::to_handler(rpc, std::move(body))));
 }
 
 void SandboxService::serve(ttrpc::Server& server) {
@@ -75,12 +77,14 @@ void SandboxService::serve(ttrpc::Server& server) {
     removed_();
     co_return wire::Empty();
   });
-  method(server, Service::SandboxMetrics,
-         [this](wire::SandboxRequest request, Call) -> asio::awaitable<wire::SandboxMetricsResponse> {
-           wire::SandboxMetricsResponse response;
-           *response.mutable_metrics() = sandbox_.metrics(request.sandbox_id());
-           co_return response;
-         });
+  method(
+      server, Service::SandboxMetrics,
+      [this](wire::SandboxRequest request, Call) -> asio::awaitable<wire::SandboxMetricsResponse> {
+        wire::SandboxMetricsResponse response;
+        *response.mutable_metrics() = sandbox_.metrics(request.sandbox_id());
+        co_return response;
+      },
+      false);
 }
 
 }  // namespace flox::shim

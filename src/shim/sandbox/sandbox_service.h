@@ -19,7 +19,8 @@ class SandboxService {
 
  private:
   template <typename RequestMessage, typename ResponseMessage, typename Body>
-  void method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& rpc, Body body);
+  void method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& rpc, Body body,
+              bool is_activity = true);
 
   Sandbox& sandbox_;
   IdleMemory& idle_memory_;

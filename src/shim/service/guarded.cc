@@ -18,10 +18,10 @@ template <typename Error>
 
 }  // namespace
 
-ttrpc::Handler guarded(IdleMemory& idle_memory, const char* name, ttrpc::Handler handler) {
-  return [&idle_memory, name,
+ttrpc::Handler guarded(IdleMemory* idle_memory, const char* name, ttrpc::Handler handler) {
+  return [idle_memory, name,
           handler = std::move(handler)](ttrpc::Request request) -> asio::awaitable<std::string> {
-    idle_memory.note_activity();
+    if (idle_memory != nullptr) idle_memory->note_activity();
     try {
       std::string answer = co_await handler(std::move(request));
       co_return answer;

@@ -31,9 +31,10 @@ TaskService::TaskService(TaskContext context, std::function<void()> shut_down)
 // The same method of both versions. `body` takes the request's message and its Call.
 template <typename RequestMessage, typename ResponseMessage, typename Body>
 void TaskService::method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& v2,
-                         const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body) {
+                         const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body,
+                         bool is_activity) {
   const ttrpc::Handler handler =
-      guarded(context_.idle_memory, v2.name, ttrpc::to_handler(v2, std::move(body)));
+      guarded(is_activity ? &context_.idle_memory : nullptr, v2.name, ttrpc::to_handler(v2, std::move(body)));
   for (const auto& version : {v2, v3}) server.handle(version.service, version.name, handler);
 }
 
@@ -106,12 +107,14 @@ void TaskService::serve(ttrpc::Server& server) {
   method(server, V2::Wait, V3::Wait, [this](wire::ProcessRequest request, Call call) {
     return wait(std::move(request), limit_of(call));
   });
-  method(server, V2::Stats, V3::Stats,
-         [this](wire::TaskRequest request, Call) -> asio::awaitable<wire::StatsResponse> {
-           wire::StatsResponse response;
-           *response.mutable_stats() = find(request.id())->stats();
-           co_return response;
-         });
+  method(
+      server, V2::Stats, V3::Stats,
+      [this](wire::TaskRequest request, Call) -> asio::awaitable<wire::StatsResponse> {
+        wire::StatsResponse response;
+        *response.mutable_stats() = find(request.id())->stats();
+        co_return response;
+      },
+      false);
   method(server, V2::Connect, V3::Connect,
          [this](wire::TaskRequest request, Call) -> asio::awaitable<wire::ConnectResponse> {
            co_return connect(request);

@@ -27,7 +27,7 @@ class TaskService {
  private:
   template <typename RequestMessage, typename ResponseMessage, typename Body>
   void method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& v2,
-              const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body);
+              const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body, bool is_activity = true);
 
   std::shared_ptr<Task> find(const std::string& id) const;  // throws NotFound
   asio::awaitable<wire::CreateTaskResponse> create(wire::CreateTaskRequest request, CallTerms terms);
