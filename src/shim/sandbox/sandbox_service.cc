@@ -22,9 +22,8 @@ constexpr const char* architecture = "arm64";
 }  // namespace
 
 template <typename RequestMessage, typename ResponseMessage, typename Body>
-void SandboxService::method(ttrpc::Server& server,
-                            const ttrpc::Method<RequestMessage, ResponseMessage>& rpc, Body body,
-                            bool is_activity) {
+void SandboxService::method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& rpc,
+                            Body body, bool is_activity) {
   server.handle(
       rpc.service, rpc.name,
       guarded(is_activity ? &idle_memory_ : nullptr, rpc.name, ttrpc::to_handler(rpc, std::move(body))));
