@@ -4,7 +4,6 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../catalog/support.sh"
 module=/usr/lib/softhsm/libsofthsm2.so
-[ -e $module ] && command -v pkcs11-tool >/dev/null && /usr/bin/python3 -c 'import PyKCS11' || { echo "softhsm2, opensc and python3-pykcs11 are not installed"; exit 77; }
 export FLOX_ALLOW_UNSIGNED=false FLOX_OWNER=acme HOME=$dir FLOX_ROOT=$dir/root FLOX_TRUST_DIR=$dir/trust FLOX_TRUST_STATE_DIR=$dir/state
 export FLOX_CATALOG_TOKEN_FILE=$dir/token SOFTHSM2_CONF=$dir/softhsm.conf
 umask 077

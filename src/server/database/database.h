@@ -5,6 +5,8 @@
 //   - column types are text and bigint, nothing else: times are Unix seconds or RFC 3339, flags 0 and 1;
 //   - "on conflict (…) do nothing" or "do update set x = excluded.x"; "returning"; "limit $1"; row values;
 //   - texts compare by bytes in both, so "order by name" and "where name > $1" give the same pages;
+//   - "create table … without rowid" keeps the rows in the order of the primary key where the database can
+//   (SQLite);
 //   - a name or alias is none of the other's words ("user", "end", "order").
 // Texts are UTF-8 without NUL, which PostgreSQL does not have: another one is Error(invalid_input).
 #pragma once

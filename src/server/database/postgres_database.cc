@@ -390,6 +390,7 @@ Secret postgres_options(const std::string& url, const Secret& password) {
 }
 
 std::string postgres_schema(std::string_view sql) {
+  constexpr std::string_view clustered = "without rowid";  // an order of rows that PostgreSQL does not keep
   const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
   std::string result;
   bool in_quotes = false;
@@ -401,6 +402,10 @@ std::string postgres_schema(std::string_view sql) {
       size = 1;
     }
     const std::string_view word = sql.substr(0, size);
+    if (!in_quotes && word == "without" && sql.starts_with(clustered)) {
+      sql.remove_prefix(clustered.size());
+      continue;
+    }
     result += word;
     if (!in_quotes && word == "text") result += " collate \"C\"";
     sql.remove_prefix(size);

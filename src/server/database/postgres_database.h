@@ -18,8 +18,8 @@ std::unique_ptr<Database> open_postgres(const std::string& url, const Secret& pa
 // What libpq is given: "host='…' …". For tests.
 Secret postgres_options(const std::string& url, const Secret& password);
 
-// A type of the common dialect's "create table" as PostgreSQL is to have it: texts compare by bytes. For
-// tests.
+// A type of the common dialect's "create table" as PostgreSQL is to have it: texts compare by bytes;
+// without "without rowid". For tests.
 std::string postgres_schema(std::string_view sql);
 
 }  // namespace flox::server

@@ -58,5 +58,10 @@ TEST(PostgresSchema, texts_compare_by_bytes) {
       "create table t (a text collate \"C\" not null, context bigint default 'text', b text collate \"C\")");
 }
 
+TEST(PostgresSchema, rows_have_no_order) {
+  EXPECT_EQ(postgres_schema("create table t (a bigint primary key) without rowid; select 'without rowid'"),
+            "create table t (a bigint primary key) ; select 'without rowid'");
+}
+
 }  // namespace
 }  // namespace flox::server

@@ -41,6 +41,20 @@ const std::string_view package_index_tables = R"(
   create index packages_by_name on packages (name);
 )";
 
+// A search reads the rows of one system by their names. In SQLite the table is in that order itself:
+// otherwise each row was looked up by an index and lay on another page than the one before it.
+const std::string_view package_index_in_order = R"(
+  create table packages_in_order (
+    system text not null, name text not null, version text not null, built_for text not null,
+    variant text not null, owner text not null, license text not null, searched text not null,
+    primary key (system, name)) without rowid;
+  insert into packages_in_order (system, name, version, built_for, variant, owner, license, searched)
+    select system, name, version, built_for, variant, owner, license, searched from packages;
+  drop table packages;
+  alter table packages_in_order rename to packages;
+  create index packages_by_name on packages (name);
+)";
+
 void index_package(Session& session, std::string_view name) {
   std::map<std::string, Candidate> newest;  // by the question's system
   session.each("select version, system, variant, owner, record, is_yanked from builds where name = $1",

@@ -9,8 +9,10 @@
 
 namespace flox::server {
 
-// For the schema (schema.h): the tables, and what fills them from the builds that are there.
+// For the schema (schema.h): the tables, what brings their rows into the order of searches, and what fills
+// them from the builds that are there.
 extern const std::string_view package_index_tables;
+extern const std::string_view package_index_in_order;
 void index_all_packages(Session& session);
 
 // Brings the package's rows up to date; for the end of each transaction that adds or removes one of its

@@ -117,6 +117,7 @@ std::span<const Migration> catalog_schema() {
           primary key (reporter, node, owner, name, generation));
         create index node_environments_by_name on node_environments (owner, name);
       )"},
+      {9, "packages in the order in which they are searched", package_index_in_order},
   };
   return all;
 }
