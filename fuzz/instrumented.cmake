@@ -14,7 +14,7 @@ set(instrumented -fsanitize=address,undefined -fno-sanitize-recover=all -fno-san
 add_compile_options(${instrumented} -fsanitize=fuzzer-no-link -O1 -gline-tables-only -D_GLIBCXX_ASSERTIONS)
 add_link_options(${instrumented} -fsanitize=fuzzer)
 
-flox_proto(fuzz_proto LITE PROTOS ../src/store/fetch/fetch.proto ../src/protocol/shared_store.proto ../src/ttrpc/ttrpc.proto ../src/shim/protocol/task.proto)
+flox_proto(fuzz_proto LITE PROTOS ../src/store/fetch/fetch.proto ../src/protocol/shared_store.proto ../src/ttrpc/ttrpc.proto ../src/shim/protocol/task.proto ../src/shim/protocol/sandbox.proto)
 
 set(parsers
   base/net/aws/shared_file.cc base/os/archive_library.cc base/os/beside.cc base/data/base64url.cc base/data/bytes.cc base/net/curl_library.cc base/net/curl_setup.cc base/os/directory.cc base/error.cc base/foreign_error.cc
@@ -35,8 +35,8 @@ set(parsers
   server/identity/exchange_rules.cc server/identity/jwt.cc
   package/debian/control.cc package/debian/copyright.cc package/debian/deb_file.cc package/debian/import_rules.cc package/debian/package_tree.cc package/imported/archive_files.cc package/npm/packument.cc package/npm/semver.cc package/python/metadata.cc package/python/project_page.cc package/python/requirement.cc package/python/version.cc package/elf.cc package/elf_patch.cc
   ttrpc/envelope.cc ttrpc/frame.cc ttrpc/limits.cc ttrpc/status.cc
-  oci/runtime.cc oci/runtime_spec.cc
-  imageless/annotations.cc imageless/image_marker.cc shim/launch/bootstrap.cc shim/launch/command_line.cc shim/io/logger_uri.cc shim/runtime/options.cc
+  oci/runtime.cc oci/runtime_spec.cc oci/sandbox_spec.cc
+  imageless/annotations.cc imageless/image_marker.cc shim/launch/bootstrap.cc shim/launch/command_line.cc shim/io/logger_uri.cc shim/runtime/options.cc shim/sandbox/pod_config.cc
   kube/pods/log_reader.cc
   kubectl/pod/account.cc kubectl/pod/fields.cc kubectl/pod/pod_state.cc
   kube/reading/container_reader.cc kube/reading/data_reader.cc kube/reading/fields.cc kube/reading/kinds.cc kube/reading/manifest.cc kube/reading/names.cc kube/reading/pod_reader.cc

@@ -1,8 +1,8 @@
 # What the programs' own libraries make of inputs of the corpus' kind (test/fuzz/replay.sh). The shim's readers by their sources:
 # its library has copies of what the others have.
-set(shim_readers launch/bootstrap.cc launch/command_line.cc io/logger_uri.cc runtime/options.cc)
+set(shim_readers launch/bootstrap.cc launch/command_line.cc io/logger_uri.cc runtime/options.cc sandbox/pod_config.cc)
 list(TRANSFORM shim_readers PREPEND ${CMAKE_SOURCE_DIR}/src/shim/)
-set(shim_messages ${CMAKE_BINARY_DIR}/proto/shim/protocol/task.pb.cc)
+set(shim_messages ${CMAKE_BINARY_DIR}/proto/shim/protocol/task.pb.cc ${CMAKE_BINARY_DIR}/proto/shim/protocol/sandbox.pb.cc)
 set_source_files_properties(${shim_messages} PROPERTIES GENERATED TRUE COMPILE_OPTIONS -w)
 add_executable(fuzz_replay replay.cc ${shim_readers} ${shim_messages})
 add_dependencies(fuzz_replay flox_shim_proto)

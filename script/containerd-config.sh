@@ -43,7 +43,7 @@ TOML
 # the directory RUNSC and for the runc in RUNC. The handler flox names the shim by path under the runtime type of runc's
 # own shim: for that type only, CRI sends options that a runc has (SystemdCgroup, BinaryName; any other type gets the table as
 # TOML text), and 2.0 and 2.1 ask only that type for the features that a pod's user namespace and recursively
-# read-only mounts need. The handler flox-by-name is what a node that was upgraded from 1.6 has; both must work.
+# read-only mounts need. The handler flox-by-name is what a node that was upgraded from 1.6 has; both must work. With flox-sandbox the shim is the pod's sandbox.
 containerd_config_3() {
   cat <<TOML
 version = 3
@@ -80,6 +80,12 @@ disabled_plugins = ["io.containerd.snapshotter.v1.blockfile", "io.containerd.sna
       container_annotations = ["flox.dev/*"]
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.flox-by-name]
       runtime_type = "io.containerd.flox.v1"
+      pod_annotations = ["flox.dev/*"]
+      container_annotations = ["flox.dev/*"]
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.flox-sandbox]
+      runtime_type = "io.containerd.flox.v1"
+      sandboxer = "shim"
+      disable_pause_image_pull = true
       pod_annotations = ["flox.dev/*"]
       container_annotations = ["flox.dev/*"]
 TOML

@@ -30,7 +30,8 @@ bool denies_all_devices(const Json& devices) {
          !devices[0].contains("major");
 }
 
-// The namespace whose sysctl this is; empty for one of the whole node, or one that we do not know.
+}  // namespace
+
 std::string_view namespace_of_sysctl(std::string_view name) {
   constexpr std::array ipc{"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
                            "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
@@ -39,8 +40,6 @@ std::string_view namespace_of_sysctl(std::string_view name) {
   if (name.starts_with("fs.mqueue.") || std::ranges::find(ipc, name) != ipc.end()) return "ipc";
   return {};
 }
-
-}  // namespace
 
 bool SandboxSpec::has_namespace(std::string_view type) const {
   return std::ranges::any_of(namespaces, [type](const Namespace& entry) { return entry.type == type; });

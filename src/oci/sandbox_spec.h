@@ -39,4 +39,8 @@ struct SandboxSpec {
   static std::optional<SandboxSpec> of(const RuntimeSpec& spec, std::string& why);
 };
 
+// The namespace whose sysctl this is, "network" or "ipc"; empty for one of the whole node, or one that we do
+// not know.
+std::string_view namespace_of_sysctl(std::string_view name);
+
 }  // namespace flox::oci

@@ -115,7 +115,7 @@ container_state() { crictl inspect "$1" | jq -r .status.state; }
 is_state() { [ "$(container_state "$1")" = "$2" ]; }
 shims() { pgrep -f "containerd-shim.* -namespace k8s.io " || true; }
 
-for handler in runc flox flox-by-name; do
+for handler in runc flox flox-by-name flox-sandbox; do
   step "CRI, handler $handler: a pod with two containers of an image"
   pod_json "pod-$handler" '{"flox.dev/skip-containers": "hello", "other.dev/note": "hidden"}'
   pod=$(crictl runp --runtime "$handler" "$WORLD/pod-$handler.pod")
@@ -154,7 +154,7 @@ pod-$handler"
   wait_until 10 "the shim to end" eval '[ -z "$(shims)" ]'
 done
 
-for handler in flox flox-by-name; do
+for handler in flox flox-by-name flox-sandbox; do
   step "CRI, handler $handler: the pod's annotation leads floxd, and the container runs its environment"
   pod_json "web-$handler" '{"flox.dev/environment": "acme/web"}'
   pod=$(crictl runp --runtime "$handler" "$WORLD/web-$handler.pod")

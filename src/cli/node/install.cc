@@ -129,6 +129,8 @@ void add_node_install(CLI::App& node) {
       ->capture_default_str();
   command->add_option("--sandbox-image", options->install.sandbox_image,
                       "image of the pods' sandboxes, as flox.dev/pause:1.0.0 (default: containerd's)");
+  command->add_flag("--sandbox-api", options->install.sandbox_api,
+                    "let the shim be the pods' sandbox, without a pause container (containerd 2.3 or later)");
   command->add_option("--catalog-url", options->install.catalog_url,
                       "URL of the catalog, written to /etc/flox/config.toml");
   command->add_option("--store-writer", options->install.store_writer,

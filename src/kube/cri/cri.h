@@ -49,6 +49,7 @@ struct SandboxConfig {
   StringMap labels, annotations, sysctls;
   std::string cgroup_parent;
   HostNamespaces host;
+  bool share_process_namespace = false;
   uint32_t user_base = 0;  // the host's id behind the pod's id 0 in a user namespace; 0: the host's own users
   std::optional<int64_t> run_as_user, run_as_group;
   std::vector<int64_t> supplemental_groups;

@@ -43,8 +43,8 @@ void set(pb::IDMapping& mapping, uint32_t user_base) {
   mapping.set_length(user_range);
 }
 
-void set(pb::NamespaceOption& option, const HostNamespaces& host, uint32_t user_base, bool container,
-         bool share_processes) {
+// As the kubelet does, of a pod and of its containers alike.
+void set(pb::NamespaceOption& option, const HostNamespaces& host, uint32_t user_base, bool share_processes) {
   if (user_base != 0) {
     auto& users = *option.mutable_userns_options();
     users.set_mode(pb::POD);
@@ -53,8 +53,7 @@ void set(pb::NamespaceOption& option, const HostNamespaces& host, uint32_t user_
   }
   option.set_network(host.network ? pb::NODE : pb::POD);
   option.set_ipc(host.ipc ? pb::NODE : pb::POD);
-  const bool own = container && !share_processes;
-  option.set_pid(host.pid ? pb::NODE : own ? pb::CONTAINER : pb::POD);
+  option.set_pid(host.pid ? pb::NODE : share_processes ? pb::POD : pb::CONTAINER);
 }
 
 void set(pb::SecurityProfile& message, const RuntimeProfile& profile) {
@@ -96,7 +95,7 @@ pb::PodSandboxConfig to_message(const SandboxConfig& config) {
   linux_config.set_cgroup_parent(config.cgroup_parent);
   linux_config.mutable_sysctls()->insert(config.sysctls.begin(), config.sysctls.end());
   auto& security = *linux_config.mutable_security_context();
-  set(*security.mutable_namespace_options(), config.host, config.user_base, false, false);
+  set(*security.mutable_namespace_options(), config.host, config.user_base, config.share_process_namespace);
   if (config.run_as_user) security.mutable_run_as_user()->set_value(*config.run_as_user);
   if (config.run_as_group) security.mutable_run_as_group()->set_value(*config.run_as_group);
   for (int64_t group : config.supplemental_groups) security.add_supplemental_groups(group);
@@ -109,8 +108,7 @@ void set_security(pb::LinuxContainerSecurityContext& security, const ContainerCo
   append(security.mutable_capabilities()->mutable_add_capabilities(), config.add_capabilities);
   append(security.mutable_capabilities()->mutable_drop_capabilities(), config.drop_capabilities);
   security.set_privileged(config.privileged);
-  set(*security.mutable_namespace_options(), config.host, config.user_base, true,
-      config.share_process_namespace);
+  set(*security.mutable_namespace_options(), config.host, config.user_base, config.share_process_namespace);
   if (config.run_as_user) security.mutable_run_as_user()->set_value(*config.run_as_user);
   if (config.run_as_group) security.mutable_run_as_group()->set_value(*config.run_as_group);
   security.set_readonly_rootfs(config.readonly_rootfs);

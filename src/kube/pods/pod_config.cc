@@ -284,6 +284,7 @@ SandboxConfig make_sandbox_config(const PodRecord& pod, const PodPlace& place, u
   config.sysctls = spec.sysctls;
   config.cgroup_parent = pod_cgroup(place.cgroup_parent, pod.uid);
   config.host = {spec.host_network, spec.host_pid, spec.host_ipc};
+  config.share_process_namespace = spec.share_process_namespace;
   config.user_base = pod.user_base;
   config.run_as_user = spec.run_as_user;
   config.run_as_group = spec.run_as_user ? spec.run_as_group : std::nullopt;

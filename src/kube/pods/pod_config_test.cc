@@ -154,6 +154,15 @@ TEST(PodConfig, refuses_root_where_the_pod_must_not_be_root) {
   EXPECT_NO_THROW(config_of(pod, {}, {"id", 5, ""}));
 }
 
+TEST(PodConfig, sandbox_and_containers_share_processes_or_do_not) {
+  for (const bool shared : {false, true}) {
+    const PodRecord pod =
+        pod_with({{"shareProcessNamespace", shared}, {"containers", {{{"name", "c"}, {"image", "i"}}}}});
+    EXPECT_EQ(make_sandbox_config(pod, place, 0).share_process_namespace, shared);
+    EXPECT_EQ(config_of(pod, {}, {"id", 0, ""}).share_process_namespace, shared);
+  }
+}
+
 TEST(PodConfig, identity_labels_are_not_a_pods_to_choose) {
   PodRecord pod = pod_with({{"containers", {{{"name", "c"}, {"image", "i"}}}}});
   pod.object.metadata.labels = {{uid_label, "another"}, {state_label, "another"}, {"app", "x"}};

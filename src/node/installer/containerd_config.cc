@@ -121,12 +121,38 @@ bool has_plugin_check(const Containerd& containerd) {
   return std::pair(containerd.major, containerd.minor) >= std::pair(2, 2);
 }
 
-TomlValues handler_values(const Containerd& containerd, const fs::path& shim) {
+void check_sandbox_api(const Containerd& containerd) {
+  if (containerd.k3s)
+    throw Error(ErrorKind::invalid_input,
+                "which containerd k3s has cannot be told, nor whether it has the sandbox API",
+                "Leave --sandbox-api out.");
+  if (!containerd.takes_shim_sandboxes())
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("containerd {}.{} cannot leave pods' sandboxes to a shim", containerd.major,
+                            containerd.minor),
+                "Leave --sandbox-api out, or install containerd 2.3 or later.");
+}
+
+// Whether CRI can be told that no pause image is needed.
+bool pulls_pause_image_on_demand(const Containerd& containerd) {
+  return std::pair(containerd.major, containerd.minor) >= std::pair(2, 4);
+}
+
+TomlValues handler_values(const Containerd& containerd, const HandlerOptions& options) {
   TomlValues values;
-  if (containerd.takes_runtime_path())
+  if (options.sandbox_api)
+    // The sandbox's controller is told the type only.
+    values = {{"runtime_type", quoted("io.containerd.flox.v1")},
+              {"runtime_path", ""},
+              {"sandboxer", quoted("shim")},
+              {"disable_pause_image_pull", pulls_pause_image_on_demand(containerd) ? "true" : ""}};
+  else if (containerd.takes_runtime_path())
     // With the type of runc's own shim, CRI sends the options that a runc has, and asks the shim for its
     // features.
-    values = {{"runtime_type", quoted("io.containerd.runc.v2")}, {"runtime_path", quoted(shim)}};
+    values = {{"runtime_type", quoted("io.containerd.runc.v2")},
+              {"runtime_path", quoted(options.shim)},
+              {"sandboxer", ""},
+              {"disable_pause_image_pull", ""}};
   else
     values = {{"runtime_type", quoted("io.containerd.flox.v1")}};
   values.emplace_back("pod_annotations", annotations);
@@ -180,6 +206,7 @@ Containerd find_containerd(const fs::path& root, const std::optional<fs::path>& 
 }
 
 std::string with_handler(const Containerd& containerd, std::string text, const HandlerOptions& options) {
+  if (options.sandbox_api) check_sandbox_api(containerd);
   if (containerd.k3s) return with_k3s_handler(containerd, std::move(text), options);
   const std::string name = containerd.config;
   const TomlPath base = cri_runtime(containerd.config_version);
@@ -189,7 +216,7 @@ std::string with_handler(const Containerd& containerd, std::string text, const H
     text = set_toml_values(text, runtimes(containerd.config_version) / "runc",
                            {{"runtime_type", quoted("io.containerd.runc.v2")}}, name);
   const TomlPath handler = runtimes(containerd.config_version) / "flox";
-  text = set_toml_values(text, handler, handler_values(containerd, options.shim), name);
+  text = set_toml_values(text, handler, handler_values(containerd, options), name);
   if (const TomlValues runc = runc_options(containerd, text); !runc.empty())
     text = set_toml_values(
         text, handler / "options",
@@ -343,6 +370,17 @@ std::vector<std::string> handler_faults(const Containerd& containerd, std::strin
                       header, containerd.major, containerd.minor));
     else if (faults.empty())
       faults.push_back(fmt::format("{} does not lead to containerd-shim-flox-v1", header));
+  }
+  if (text_value(text, handler / "sandboxer", containerd) == "shim") {
+    if (!by_name)
+      faults.push_back(
+          fmt::format("{} leaves sandboxes to the shim (sandboxer), which is found by runtime_type "
+                      "alone: that must be \"io.containerd.flox.v1\"",
+                      header));
+    if (!containerd.takes_shim_sandboxes())
+      faults.push_back(
+          fmt::format("{} leaves sandboxes to the shim (sandboxer), which containerd {}.{} cannot", header,
+                      containerd.major, containerd.minor));
   }
   if (const std::string missing = lacks_default_runtime(containerd, text); !missing.empty())
     faults.push_back(fmt::format("no {} beside {}: containerd then has no handler {}, and CRI does not load",

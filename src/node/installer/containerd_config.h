@@ -24,6 +24,9 @@ struct Containerd {
   // Releases before 1.7 ignore runtime_path in CRI's configuration (seen with 1.6.20) and find the shim in
   // PATH by name.
   bool takes_runtime_path() const { return major > 1 || minor >= 7; }
+  // Releases 2.0 to 2.2 have the sandbox API, too, but end with a panic for a pod of the node's network
+  // (docs/formats/sandbox.md).
+  bool takes_shim_sandboxes() const { return std::pair(major, minor) >= std::pair(2, 3); }
 };
 
 // k3s's if its directory is there below `root`, else the containerd in PATH, with the configuration that the
@@ -39,9 +42,11 @@ struct HandlerOptions {
   fs::path shim;                 // where containerd-shim-flox-v1 is
   bool default_runtime = false;  // pods without a RuntimeClass too
   std::string sandbox_image;     // empty: as it is
+  bool sandbox_api = false;      // the shim is the pod's sandbox, instead of a pause container
 };
 
-// The configuration `text` with the handler, which gets the same options as the node's runc. Throws Error.
+// The configuration `text` with the handler, which gets the same options as the node's runc. Throws Error:
+// invalid_input for the sandbox API of a release that has none, and of k3s.
 std::string with_handler(const Containerd& containerd, std::string text, const HandlerOptions& options);
 
 // Options for the OCI runtime that releases before 1.7 pass by a file of ours, as TOML; empty if none are

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "testing/error_of.h"
 
 namespace flox::node {
 namespace {
@@ -34,6 +35,41 @@ TEST(ContainerdConfig, names_the_shim_as_the_release_can_find_it) {
     EXPECT_THAT(text, HasSubstr("runtimes.runc]"))
         << "containerd forgets its own handlers beside a table of handlers";
   }
+}
+
+TEST(ContainerdConfig, leaves_sandboxes_to_the_shim_where_the_release_can) {
+  Containerd latest = newest;
+  latest.minor = 4;
+  HandlerOptions shims = options;
+  shims.sandbox_api = true;
+  const std::string by_path = with_handler(latest, "", options);
+  const std::string text = with_handler(latest, by_path, shims);
+  EXPECT_THAT(text, HasSubstr("runtime_type = \"io.containerd.flox.v1\""));
+  EXPECT_THAT(text, Not(HasSubstr("\n  runtime_path")));
+  EXPECT_THAT(text, HasSubstr("sandboxer = \"shim\""));
+  EXPECT_THAT(text, HasSubstr("disable_pause_image_pull = true"));
+  EXPECT_THAT(handler_faults(latest, text), IsEmpty());
+  const std::string back = with_handler(latest, text, options);
+  EXPECT_THAT(handler_faults(latest, back), IsEmpty());
+  EXPECT_THAT(back, Not(HasSubstr("\n  sandboxer")));
+  EXPECT_THAT(back, Not(HasSubstr("\n  disable_pause_image_pull")));
+  latest.minor = 3;
+  EXPECT_THAT(with_handler(latest, "", shims), Not(HasSubstr("disable_pause_image_pull")));
+  EXPECT_THAT(error_of([&] { with_handler(newest, "", shims); }), HasSubstr("containerd 2.2 cannot"));
+  EXPECT_THAT(handler_faults(newest, text), ElementsAre(HasSubstr("which containerd 2.2 cannot")));
+  EXPECT_THAT(error_of([&] { with_handler(debian, "", shims); }), HasSubstr("containerd 1.6 cannot"));
+  Containerd k3s = latest;
+  k3s.k3s = true;
+  EXPECT_THAT(error_of([&] { with_handler(k3s, "", shims); }), HasSubstr("k3s"));
+}
+
+TEST(ContainerdConfig, knows_a_sandboxer_that_starts_another_shim) {
+  Containerd latest = newest;
+  latest.minor = 4;
+  std::string text = with_handler(latest, "", options);
+  text = set_toml_values(text, {"plugins", "io.containerd.cri.v1.runtime", "containerd", "runtimes", "flox"},
+                         {{"sandboxer", "\"shim\""}}, "config.toml");
+  EXPECT_THAT(handler_faults(latest, text), ElementsAre(HasSubstr("found by runtime_type alone")));
 }
 
 TEST(ContainerdConfig, gives_the_handler_the_options_of_the_nodes_runc) {

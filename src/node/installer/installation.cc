@@ -249,7 +249,8 @@ void add_containerd(InstallPlan& plan, const InstallOptions& options) {
   text = with_handler(containerd, text,
                       {.shim = options.prefix / "bin" / shim_name,
                        .default_runtime = options.default_runtime,
-                       .sandbox_image = options.sandbox_image});
+                       .sandbox_image = options.sandbox_image,
+                       .sandbox_api = options.sandbox_api});
   if (options.nri) text = with_plugins(containerd, text);
   if (const std::string file = handler_options_file(containerd, text); !file.empty())
     plan.files.write(options.root / fs::path(handler_options_path).relative_path(), file);

@@ -34,8 +34,9 @@ struct InstallOptions {
   bool nri = false;     // pods of other runtimes get environments by annotation, too
   bool service = true;  // systemd, where it is, starts floxd; false: something else does
   std::string sandbox_image;
-  std::string catalog_url;                          // for /etc/flox/config.toml; empty: as it is
-  std::vector<std::string> trusted_keys;            // the same
+  bool sandbox_api = false;               // the shim is the pod's sandbox, where containerd has that
+  std::string catalog_url;                // for /etc/flox/config.toml; empty: as it is
+  std::vector<std::string> trusted_keys;  // the same
   std::vector<std::string> namespace_environments;  // the same
   fs::path trust_from;                     // directory of trusted owners that the node gets, too; empty: none
   std::vector<std::string> trusted_roots;  // further owners' root.json, as texts

@@ -103,6 +103,18 @@ Cgroup Cgroup::of_process(pid_t pid) {
   return result;
 }
 
+Cgroup Cgroup::at(const std::string& path) {
+  Cgroup result;
+  result.unified_ = is_unified();
+  const fs::path below = fs::path(path).relative_path();
+  if (result.unified_)
+    result.directories_[""] = cgroup_root / below;
+  else
+    for (const auto& [name, hierarchy] : v1_hierarchies())
+      result.directories_[name] = hierarchy.point / below;
+  return result;
+}
+
 fs::path Cgroup::directory(const std::string& controller) const {
   auto found = directories_.find(unified_ ? "" : controller);
   return found == directories_.end() ? fs::path() : found->second;

@@ -24,6 +24,8 @@ class Cgroup {
   static std::vector<fs::path> hierarchies();
   // Where a process is now, from /proc/PID/cgroup. Throws Error(not_found) if the process is gone.
   static Cgroup of_process(pid_t pid);
+  // The one at this absolute path of every hierarchy, whether it is there or not.
+  static Cgroup at(const std::string& path);
 
   // True on a unified (v2) hierarchy.
   bool unified() const noexcept { return unified_; }

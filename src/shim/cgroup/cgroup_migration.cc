@@ -1,8 +1,6 @@
 #include "shim/cgroup/cgroup_migration.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -10,11 +8,11 @@
 
 #include "base/os/fd.h"
 #include "shim/cgroup/cgroup.h"
+#include "shim/process/quiet_thread.h"
 
 namespace flox::shim {
 namespace {
 
-constexpr size_t stack_size = 64 << 10;
 std::atomic<bool> under_way = false;
 
 // The file that lists the processes of our own cgroup; empty if it cannot be told.
@@ -27,30 +25,39 @@ std::string own_processes_file() {
   }
 }
 
+void end_migration() noexcept {
+  under_way = false;
+  under_way.notify_one();
+}
+
 void* migrate(void* file) {
   const Fd processes(::open(static_cast<const char*>(file), O_WRONLY | O_CLOEXEC));
   [[maybe_unused]] ssize_t ignored = ::write(processes.get(), "0", 1);  // 0: the writer itself
-  under_way = false;
+  end_migration();
   return nullptr;
+}
+
+// Where we are or are on the way to. While something is under way it does not change.
+std::string& processes_file() {
+  static std::string file = own_processes_file();
+  return file;
 }
 
 }  // namespace
 
 void expect_cgroup_migration() noexcept {
-  static const std::string file = own_processes_file();  // the shim stays where it is
+  std::string& file = processes_file();
   if (file.empty() || under_way.exchange(true)) return;
-  pthread_attr_t attributes;
-  ::pthread_attr_init(&attributes);
-  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  ::pthread_attr_setstacksize(&attributes, stack_size);
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are the main thread's
-  pthread_t thread;
-  if (::pthread_create(&thread, &attributes, migrate, const_cast<char*>(file.c_str())) != 0)
-    under_way = false;
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  ::pthread_attr_destroy(&attributes);
+  if (!start_quiet_thread(migrate, file.data(), true)) end_migration();
 }
+
+void move_to_cgroup(const std::filesystem::path& file) {
+  finish_cgroup_migration();
+  processes_file() = file.string();
+  under_way = true;
+  if (!start_quiet_thread(migrate, processes_file().data(), true)) migrate(processes_file().data());
+}
+
+void finish_cgroup_migration() noexcept { under_way.wait(true); }
 
 }  // namespace flox::shim

@@ -1,6 +1,8 @@
 // Moving processes between cgroups, quicker.
 #pragma once
 
+#include <filesystem>
+
 namespace flox::shim {
 
 // Say so when an OCI runtime is about to put a process into a cgroup. A write to cgroup.procs takes a lock of
@@ -10,5 +12,10 @@ namespace flox::shim {
 // the lock, on a thread that ends when that is done: the grace period passes while the runtime still starts.
 // Returns at once; never fails.
 void expect_cgroup_migration() noexcept;
+
+// Moves the shim to the cgroup with this cgroup.procs file, and expects migrations there from now on. Behind
+// as well; finish_cgroup_migration waits for it. What the kernel refuses does not happen.
+void move_to_cgroup(const std::filesystem::path& processes_file);
+void finish_cgroup_migration() noexcept;
 
 }  // namespace flox::shim

@@ -16,6 +16,7 @@
 #include "shim/protocol/time.h"
 #include "shim/runtime/options.h"
 #include "shim/runtime/pause_runtime.h"
+#include "shim/sandbox/pod_cgroup.h"
 #include "ttrpc/blocking_client.h"
 #include "ttrpc/socket.h"
 
@@ -75,6 +76,7 @@ void delete_leftovers(const CommandLine& line) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what runc kills is ours to reap
   attempt("deleting the container", [&] { delete_container(line, bundle); });
   attempt("ending the pod's sandbox", [&] { PauseRuntime::remove_leftovers(bundle); });
+  attempt("removing its shim's cgroup", [&] { PodCgroup::remove_leftovers(bundle); });
   attempt("taking away its /nix", [&] { detach_mutable_nix(bundle); });
   attempt("unmounting its root", [&] { oci::unmount_all(bundle / "rootfs"); });
   attempt("removing its shim's socket", [&] { remove_socket(bundle); });

@@ -13,6 +13,7 @@
 #include "base/foreign_error.h"
 #include "shim/io/shim_log.h"
 #include "shim/launch/commands.h"
+#include "shim/sandbox/sandbox_service.h"
 #include "shim/task/task_service.h"
 
 namespace flox::shim {
@@ -72,11 +73,14 @@ void serve_tasks(const CommandLine& line) {
   Imageless imageless(context.get_executor(), Imageless::default_socket());
   Shutdown shutdown(context, publisher, line.socket);
   IdleMemory idle_memory(context.get_executor());
-  const TaskContext shared{context.get_executor(), children, publisher, imageless, idle_memory,
+  Sandbox sandbox(context.get_executor(), children);
+  const TaskContext shared{context.get_executor(), children, publisher, imageless, idle_memory, sandbox,
                            line.namespace_name};
   TaskService service(shared, [&shutdown] { shutdown.begin(); });
+  SandboxService sandbox_service(sandbox, idle_memory, [&service] { service.shut_down_if_idle(); });
   ttrpc::Server server(context.get_executor(), std::move(listening), {.same_user_only = true});
   service.serve(server);
+  sandbox_service.serve(server);
 
   asio::signal_set signals(context, SIGTERM, SIGINT);
   signals.async_wait([&shutdown](boost::system::error_code error, int) {

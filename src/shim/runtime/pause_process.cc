@@ -14,13 +14,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <map>
 
 #include "base/error.h"
+#include "shim/runtime/namespaces.h"
 
 // The program, as built beside us.
 asm(".section .rodata\n"
@@ -54,17 +53,10 @@ enum Step {
   program
 };
 
-const std::map<std::string, int> clone_flags{{"pid", CLONE_NEWPID},     {"ipc", CLONE_NEWIPC},
-                                             {"uts", CLONE_NEWUTS},     {"mount", CLONE_NEWNS},
-                                             {"network", CLONE_NEWNET}, {"cgroup", CLONE_NEWCGROUP}};
-
 // Everything that the child uses, made before it is cloned: in the child there are system calls only.
 struct Prepared {
   const PausePlan& plan;
-  int new_namespaces = 0;  // by clone; a cgroup namespace comes later, when the child is in its cgroup
-  bool new_cgroup_namespace = false;
-  std::vector<std::pair<Fd, int>> joined;
-  std::vector<std::pair<std::string, std::string>> sysctl_files;
+  NamespacePlan namespaces;
   std::string oom_score;
   Fd null;
   int image = -1;  // the program
@@ -84,12 +76,18 @@ int program_image() {
   return image.get();
 }
 
-bool write_file_at_once(const char* path, const std::string& value) {
-  const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool written = ::write(fd, value.data(), value.size()) == static_cast<ssize_t>(value.size());
-  ::close(fd);
-  return written;
+Step step_of(EnterStep failed) {
+  switch (failed) {
+    case EnterStep::done:
+      return ready;
+    case EnterStep::join_namespace:
+      return join_namespace;
+    case EnterStep::hostname:
+      return hostname;
+    case EnterStep::sysctl:
+      return sysctl;
+  }
+  return ready;
 }
 
 // An empty root, and nothing of ours left to see.
@@ -144,20 +142,17 @@ Step set_up(const Prepared& p) {
   for (const Fd& list : p.plan.cgroups)
     if (::write(list.get(), "0", 1) != 1) return cgroup;
   ::setsid();
-  for (const auto& [file, type] : p.joined)
-    if (::setns(file.get(), type) != 0) return join_namespace;
-  if (p.new_cgroup_namespace && ::unshare(CLONE_NEWCGROUP) != 0) return join_namespace;
-  if (!spec.hostname.empty() && ::sethostname(spec.hostname.data(), spec.hostname.size()) != 0)
-    return hostname;
-  for (const auto& [file, value] : p.sysctl_files)
-    if (!write_file_at_once(file.c_str(), value)) return sysctl;
-  if (!p.oom_score.empty() && !write_file_at_once("/proc/self/oom_score_adj", p.oom_score)) return oom_score;
+  if (const Step failed = step_of(enter(p.namespaces)); failed != ready) return failed;
+  if (!p.oom_score.empty() && !write_at_once("/proc/self/oom_score_adj", p.oom_score)) return oom_score;
   for (int fd : {0, 1, 2})
     if (::dup2(p.null.get(), fd) < 0) return mounts;
   if (!change_root(p.plan.root.c_str())) return mounts;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !drop_bounding_set()) return capabilities;
   if (!change_user(spec)) return user;
-  return drop_capabilities() ? ready : capabilities;
+  if (!drop_capabilities()) return capabilities;
+  // Last: a change of the user takes it back. If the shim has died before, there is no byte to go.
+  if (p.plan.dies_with_shim) ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  return ready;
 }
 
 [[noreturn]] void become_pause(const Prepared& p) {
@@ -184,22 +179,7 @@ Step set_up(const Prepared& p) {
 }
 
 Prepared prepare(const PausePlan& plan) {
-  Prepared p{.plan = plan};
-  for (const auto& wanted : plan.spec.namespaces) {
-    const auto flag = clone_flags.find(wanted.type);
-    if (flag == clone_flags.end()) fail(ErrorKind::invalid_input, "unknown namespace {}", wanted.type);
-    if (!wanted.path.empty())
-      p.joined.emplace_back(open_file(wanted.path, O_RDONLY), flag->second);
-    else if (flag->second == CLONE_NEWCGROUP)
-      p.new_cgroup_namespace = true;
-    else
-      p.new_namespaces |= flag->second;
-  }
-  for (const auto& [name, value] : plan.spec.sysctls) {
-    std::string file = name;
-    std::ranges::replace(file, '.', '/');
-    p.sysctl_files.emplace_back("/proc/sys/" + file, value);
-  }
+  Prepared p{.plan = plan, .namespaces = NamespacePlan::of(plan.spec)};
   if (plan.spec.oom_score_adj) p.oom_score = std::to_string(*plan.spec.oom_score_adj);
   p.null = open_file("/dev/null", O_RDWR);
   p.image = program_image();
@@ -224,7 +204,7 @@ PauseProcess start_pause_process(const PausePlan& plan) {
   prepared.go = std::move(go.read_end);
   PauseProcess process;
   // Like fork: a copy of this memory, on this stack.
-  const auto flags = static_cast<unsigned long>(prepared.new_namespaces | SIGCHLD);
+  const auto flags = static_cast<unsigned long>(prepared.namespaces.created | SIGCHLD);
   process.pid = static_cast<pid_t>(::syscall(SYS_clone, flags, nullptr, nullptr, nullptr, 0));
   if (process.pid < 0) fail_errno(errno, "cloning the pause process");
   if (process.pid == 0) {

@@ -18,8 +18,9 @@ namespace flox::shim {
 
 struct PausePlan {
   oci::SandboxSpec spec;
-  std::string root;         // an empty directory
-  std::vector<Fd> cgroups;  // cgroup.procs files of the cgroup to be in
+  std::string root;             // an empty directory
+  std::vector<Fd> cgroups;      // cgroup.procs files of the cgroup to be in; none: it stays in the shim's
+  bool dies_with_shim = false;  // else it lives on, for `delete` to end it
 };
 
 // A process that is being made. The two ends say how far it is:

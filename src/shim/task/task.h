@@ -21,6 +21,7 @@
 #include "shim/protocol/task.pb.h"
 #include "shim/runtime/container_runtime.h"
 #include "shim/runtime/options.h"
+#include "shim/sandbox/sandbox.h"
 #include "shim/task/leased_environment.h"
 #include "shim/task/publisher.h"
 #include "shim/task/root_mount.h"
@@ -37,6 +38,7 @@ struct TaskContext {
   Publisher& publisher;
   Imageless& imageless;
   IdleMemory& idle_memory;
+  const Sandbox& sandbox;
   std::string namespace_name;
 };
 

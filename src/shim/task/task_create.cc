@@ -67,6 +67,7 @@ asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, 
   oci::RuntimeSpec spec = oci::RuntimeSpec::load(fs::path(bundle_) / "config.json");
   known_container(id_, subject_of(spec, terms.traceparent));
   own_pid_namespace_ = spec.has_own_pid_namespace();
+  if (context_.sandbox.add_to(spec)) spec.save(fs::path(bundle_) / "config.json");
   const bool sandbox = co_await create_sandbox(spec);
   if (sandbox) co_return;
   runtime_ = std::make_unique<OciRuntime>(context_.children, options_, context_.namespace_name, id_, bundle_);

@@ -6,12 +6,12 @@
 #include <boost/asio/detached.hpp>
 
 #include "base/error.h"
-#include "base/foreign_error.h"
 #include "base/os/directory.h"
 #include "shim/io/shim_log.h"
 #include "shim/protocol/task_v2.ttrpc.h"
 #include "shim/protocol/task_v3.ttrpc.h"
 #include "shim/protocol/time.h"
+#include "shim/service/guarded.h"
 #include "ttrpc/status.h"
 
 namespace flox::shim {
@@ -21,48 +21,20 @@ using ttrpc::fail_status;
 
 namespace {
 
-// Errors that are not statuses yet: containerd knows fewer codes than ErrorKind has, and takes the rest as
-// Unknown.
-template <typename Error>
-[[noreturn]] void rethrow_for_containerd(const Error& error) {
-  ttrpc::Status status = ttrpc::status_of(error);
-  if (status.code == Code::internal || status.code == Code::permission_denied) status.code = Code::unknown;
-  throw ttrpc::StatusError(status.code, status.message);
-}
-
 constexpr Milliseconds idle_limit{30'000};
-
-Milliseconds limit_of(const ttrpc::Call& call) {
-  return call.timeout.count() > 0 ? std::chrono::ceil<Milliseconds>(call.timeout) : Milliseconds::max();
-}
 
 }  // namespace
 
 TaskService::TaskService(TaskContext context, std::function<void()> shut_down)
     : context_(std::move(context)), shut_down_(std::move(shut_down)) {}
 
-// What every method has in common.
-ttrpc::Handler TaskService::guarded(const char* name, ttrpc::Handler handler) {
-  return [this, name, handler = std::move(handler)](ttrpc::Request request) -> asio::awaitable<std::string> {
-    context_.idle_memory.note_activity();
-    try {
-      std::string answer = co_await handler(std::move(request));
-      co_return answer;
-    } catch (const ttrpc::StatusError& error) {
-      log_debug("{}: {}", name, error.what());
-      throw;
-    } catch (const std::exception& error) {
-      log_debug("{}: {}", name, message_of(error));
-      rethrow_for_containerd(error);
-    }
-  };
-}
-
 // The same method of both versions. `body` takes the request's message and its Call.
 template <typename RequestMessage, typename ResponseMessage, typename Body>
 void TaskService::method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& v2,
-                         const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body) {
-  const ttrpc::Handler handler = guarded(v2.name, ttrpc::to_handler(v2, std::move(body)));
+                         const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body,
+                         bool is_activity) {
+  const ttrpc::Handler handler =
+      guarded(is_activity ? &context_.idle_memory : nullptr, v2.name, ttrpc::to_handler(v2, std::move(body)));
   for (const auto& version : {v2, v3}) server.handle(version.service, version.name, handler);
 }
 
@@ -135,12 +107,14 @@ void TaskService::serve(ttrpc::Server& server) {
   method(server, V2::Wait, V3::Wait, [this](wire::ProcessRequest request, Call call) {
     return wait(std::move(request), limit_of(call));
   });
-  method(server, V2::Stats, V3::Stats,
-         [this](wire::TaskRequest request, Call) -> asio::awaitable<wire::StatsResponse> {
-           wire::StatsResponse response;
-           *response.mutable_stats() = find(request.id())->stats();
-           co_return response;
-         });
+  method(
+      server, V2::Stats, V3::Stats,
+      [this](wire::TaskRequest request, Call) -> asio::awaitable<wire::StatsResponse> {
+        wire::StatsResponse response;
+        *response.mutable_stats() = find(request.id())->stats();
+        co_return response;
+      },
+      false);
   method(server, V2::Connect, V3::Connect,
          [this](wire::TaskRequest request, Call) -> asio::awaitable<wire::ConnectResponse> {
            co_return connect(request);
@@ -261,7 +235,7 @@ void TaskService::watch_idleness() {
     co_await pause_for(idle_limit);
     context_.idle_memory.note_activity();  // this was some, and left pages behind
     if (creates_ != creates || !idle() || !shut_down_) co_return;
-    log_warning("no task for {} s: containerd has forgotten this shim, which ends",
+    log_warning("neither task nor sandbox for {} s: containerd has forgotten this shim, which ends",
                 idle_limit / Milliseconds(1000));
     shut_down_if_idle();
   };

@@ -14,19 +14,20 @@ namespace flox::shim {
 
 class TaskService {
  public:
-  // `shut_down` is called once: when containerd asks and no task is left, or when there has been none for
-  // `idle_limit`, for then containerd has forgotten this shim. It asks for a task at once, and to shut down
-  // after the last; but killed in the middle of a create, or unable to write down where we listen (a full
-  // disk), it does not.
+  // `shut_down` is called once: when containerd asks and neither a task nor a sandbox is left, or when there
+  // has been none for `idle_limit`, for then containerd has forgotten this shim. It asks for one at once, and
+  // to shut down after the last; but killed in the middle of a create, or unable to write down where we
+  // listen (a full disk), it does not.
   TaskService(TaskContext context, std::function<void()> shut_down);
   // Makes all methods of both versions known to the server, which must not outlive this object.
   void serve(ttrpc::Server& server);
+  // As if containerd asked.
+  void shut_down_if_idle();
 
  private:
-  ttrpc::Handler guarded(const char* name, ttrpc::Handler handler);
   template <typename RequestMessage, typename ResponseMessage, typename Body>
   void method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& v2,
-              const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body);
+              const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body, bool is_activity = true);
 
   std::shared_ptr<Task> find(const std::string& id) const;  // throws NotFound
   asio::awaitable<wire::CreateTaskResponse> create(wire::CreateTaskRequest request, CallTerms terms);
@@ -35,9 +36,8 @@ class TaskService {
   asio::awaitable<wire::PidsResponse> pids(wire::TaskRequest request);
   wire::StateResponse state(const wire::ProcessRequest& request) const;
   wire::ConnectResponse connect(const wire::TaskRequest& request) const;
-  void shut_down_if_idle();
-  bool idle() const { return tasks_.empty() && creating_.empty(); }
-  // Begins to wait for `idle_limit`, if there is no task now.
+  bool idle() const { return tasks_.empty() && creating_.empty() && !context_.sandbox.exists(); }
+  // Begins to wait for `idle_limit`, if there is nothing now.
   void watch_idleness();
 
   TaskContext context_;
