@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <map>
 
+#include "base/data/toml_edit.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "env/include.h"
-#include "env/merged_manifest.h"
 #include "env/references.h"
 
 namespace flox::env {
@@ -259,7 +259,8 @@ class PackageList {
 
   // Where the entry stands, unless a command is just adding it to the manifest.
   Error placed(const std::string& id, const Error& error) const {
-    if (request_.old_manifest && !request_.old_manifest->install.contains(id)) return error;
+    if (!request_.is_typed && request_.old_manifest && !request_.old_manifest->install.contains(id))
+      return error;
     const bool is_version = error.kind() == ErrorKind::invalid_input;
     auto place = manifest_.places.find(fmt::format("install.{}{}", id, is_version ? ".version" : ""));
     if (place == manifest_.places.end()) place = manifest_.places.find("install." + id);
@@ -272,11 +273,11 @@ class PackageList {
     for (const auto& system : wanted_systems(descriptor, manifest_, resolver_))
       if (is_locked(id, system) || std::ranges::find(there.found, system) != there.found.end())
         have.push_back('"' + system + '"');
-    throw Error(
-        ErrorKind::not_found,
-        fmt::format("{}: there is no package '{}' for {}", manifest_.place_of("install." + id), printable(id),
-                    fmt::join(there.missing, ", ")),
-        fmt::format("Write {}.systems = [{}] to have it where it is.", printable(id), fmt::join(have, ", ")));
+    throw Error(ErrorKind::not_found,
+                fmt::format("{}: there is no package '{}' for {}", manifest_.place_of("install." + id),
+                            printable(id), fmt::join(there.missing, ", ")),
+                fmt::format("Write {}.systems = [{}] to have it where it is.", toml_key(printable(id)),
+                            fmt::join(have, ", ")));
   }
 
   PackageQuestion question(const std::string& id, const InstallDescriptor& descriptor,
