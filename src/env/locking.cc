@@ -195,7 +195,7 @@ class PackageList {
     for (const auto& [id, descriptor] : manifest_.install)
       for (const std::string& system : missing_systems(id, descriptor)) {
         if (descriptor.store_path)
-          there[id].add(system, store_path_package(id, descriptor, system));
+          there[id].add(system, stored_package(id, descriptor, system));
         else
           questions.push_back(question(id, descriptor, system));
       }
@@ -255,6 +255,13 @@ class PackageList {
     if (there.error && systems_are_named(descriptor, manifest_)) refuse(id, descriptor, there);
     for (LockedPackage& package : there.packages)
       insert(with_priority(std::move(package), descriptor.priority));
+  }
+
+  LockedPackage stored_package(const std::string& id, const InstallDescriptor& descriptor,
+                               const std::string& system) const try {
+    return store_path_package(id, descriptor, system);
+  } catch (const Error& error) {
+    throw placed(id, error);
   }
 
   // Where the entry stands, unless a command is just adding it to the manifest.

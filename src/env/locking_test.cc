@@ -75,11 +75,16 @@ TEST_F(LockingTest, a_package_that_is_not_there_is_refused_with_its_place_unless
   }
 }
 
+TEST_F(LockingTest, a_store_path_that_is_none_is_refused_with_its_place) {
+  EXPECT_THAT(refusal("[install]\nx.store-path = '/nix/store/../../etc'\n"),
+              HasSubstr("m.toml:3:1: store path"));
+}
+
 TEST_F(LockingTest, advice_writes_an_id_as_a_manifest_has_it) {
   resolver_.has = {"x86_64-linux"};
   EXPECT_THAT(
-      refusal("[options]\nsystems = ['aarch64-linux', 'x86_64-linux']\n[install]\n'a b'.pkg-path = 'a'\n"),
-      HasSubstr("Write \"a b\".systems = [\"x86_64-linux\"]"));
+      refusal("[options]\nsystems = ['aarch64-linux', 'x86_64-linux']\n[install]\n'a.b'.pkg-path = 'a'\n"),
+      HasSubstr("Write \"a.b\".systems = [\"x86_64-linux\"]"));
 }
 
 TEST_F(LockingTest, a_version_that_is_none_is_refused_with_its_place) {

@@ -72,6 +72,9 @@ contains "$(flox upgrade 2>&1)" "no package of environment 'web' has a newer ver
 equal "$(flox install other 2>&1 | grep -c '^  ' || true)" 0
 flox uninstall other
 
+flox install other && flox uninstall other other && equal "$(flox list --name)" hello
+refused '"a.b".priority = 4' flox install -i a.b hello@1.0
+
 step "the one-variable rollback pins the primary package"
 flox uninstall hello
 flox install -i web hello
