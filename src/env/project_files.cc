@@ -36,7 +36,7 @@ constexpr Sign signs[] = {
     {"go.mod", "golang-go|go"},
     {"Cargo.toml", "rustc cargo"},
     {"Gemfile", "ruby"},
-    {"composer.json", "php-cli|php8.2-cli|php composer"},
+    {"composer.json", "php8.2-cli|php-cli|php composer"},
     {"pom.xml", "default-jdk-headless|openjdk-17-jdk-headless|jdk maven"},
     {"build.gradle", "default-jdk-headless|openjdk-17-jdk-headless|jdk gradle"},
     {"build.gradle.kts", "default-jdk-headless|openjdk-17-jdk-headless|jdk gradle"},
