@@ -25,7 +25,7 @@ set(parsers
   nix/signature.cc nix/store_path.cc
   store/cache/cache_url.cc store/cache/decompress.cc store/index/nar_index.cc store/cache/nar_url.cc store/fetch/fetch_messages.cc store/peers/dns.cc store/peers/peer_proof.cc store/peers/peer_question.cc
   activation/auto_activation.cc activation/changes.cc activation/shell.cc activation/undo.cc activation/keeper/messages.cc
-  env/compose.cc env/lock_text.cc env/lockfile.cc env/manifest.cc env/manifest_edit.cc env/origin.cc env/services.cc
+  env/compose.cc env/lock_text.cc env/lockfile.cc env/manifest.cc env/manifest_edit.cc env/origin.cc env/project_files.cc env/services.cc
   trust/canonical_json.cc trust/evidence.cc trust/keys.cc trust/members.cc trust/merkle.cc trust/metadata.cc trust/metadata_files.cc trust/metadata_header.cc
   trust/metadata_roles.cc trust/metadata_time.cc trust/name_tree.cc trust/names.cc
   trust/attestation/envelope.cc trust/attestation/provenance.cc trust/sbom/license.cc trust/sbom/package_file.cc trust/sbom/purl.cc

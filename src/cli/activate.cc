@@ -38,6 +38,7 @@ struct ActivateOptions {
   std::string shell_command;
   std::vector<std::string> command;
   bool print_script = false;
+  bool add_sbin = false;
   bool start_services = false;
   bool no_start_services = false;
   bool automatic = false;
@@ -62,9 +63,10 @@ void require_what_was_allowed(const env::Environment& environment) {
 Inside prepare(const ActivateOptions& options) {
   if (options.automatic) require_what_was_allowed(env::Environment::open(options.directory));
   if (options.reference.empty() && options.generation == 0)
-    return prepare_inside(environment_to_activate(options.directory), options.mode, "flox activate");
+    return prepare_inside(environment_to_activate(options.directory), options.mode, "flox activate", {},
+                          options.add_sbin);
   return prepare_inside(remote_environment(options.reference, options.directory, options.generation),
-                        options.mode, "flox activate", fs::current_path());
+                        options.mode, "flox activate", fs::current_path(), options.add_sbin);
 }
 
 activation::UserShell shell_for(const env::Variables& variables) {
@@ -167,11 +169,7 @@ void add_activate(CLI::App& app) {
   auto* command =
       app.add_subcommand("activate", "Run a command or a shell in an environment")->alias("develop");
   add_directory(*command, options->directory);
-  command
-      ->add_option("-r,--reference", options->reference,
-                   "environment of the catalog: OWNER/NAME (the latest generation), or OWNER/NAME:GENERATION")
-      ->excludes(command->get_option("--dir"));
-  offer_references(command->get_option("--reference"));
+  add_reference(*command, options->reference);
   command
       ->add_option("-g,--generation", options->generation,
                    "this generation, of the environment that -r names or that the directory's came from")
@@ -179,6 +177,8 @@ void add_activate(CLI::App& app) {
       ->type_name("GENERATION");
   command->add_option("-m,--mode", options->mode,
                       "dev: with search paths for compilers; run: without (default: the manifest's, or dev)");
+  command->add_flag("--add-sbin", options->add_sbin,
+                    "put the environment's sbin into PATH, too, behind its bin");
   auto* shell = command->add_option("-c,--command", options->shell_command, "run this shell command");
   auto* print = command->add_flag("--print-script", options->print_script, "print shell code for eval");
   auto* start = command->add_flag("-s,--start-services", options->start_services,
@@ -187,7 +187,7 @@ void add_activate(CLI::App& app) {
       ->add_flag("--no-start-services", options->no_start_services,
                  "start none, though the manifest says services.auto-start")
       ->excludes(start);
-  refuse_option(*command, "-t,--trust", Takes::nothing,
+  refuse_option(*command, "-t,--trust",
                 "what comes from the catalog is verified by who signed it, and not trusted by name",
                 "Leave it out; choose who may sign with 'flox trust'.");
   command->add_flag("--automatic", options->automatic)->group("");  // what flox hook-env prints has it

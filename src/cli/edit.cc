@@ -12,6 +12,7 @@
 #include "base/os/kept_directory.h"
 #include "base/os/process.h"
 #include "cli/catalog_access.h"
+#include "cli/changed_environment.h"
 #include "cli/commands.h"
 #include "cli/generation_files.h"
 #include "cli/local_or_pod.h"
@@ -30,7 +31,7 @@ namespace fs = std::filesystem;
 constexpr size_t max_edited = 1 << 20;  // bytes, as of any manifest
 
 struct EditOptions {
-  std::string directory = ".";
+  EnvironmentChoice environment;
   std::string file;
   std::optional<std::string> name;
   bool reset = false;
@@ -57,41 +58,45 @@ std::string edited(const std::string& text, const fs::path& file) {
 }
 
 // `file` is where the text after comes from.
-void replace_manifest(const env::Environment& environment, const std::string& before,
-                      const std::string& after, const std::string& file) {
-  // What is wrong is wrong in the user's file.
-  env::Manifest::parse(after, file == "-" ? "(standard input)" : file);
+void replace_manifest(ChangedEnvironment& changed, const std::string& before, const std::string& after,
+                      const std::string& file) {
   auto resolver = make_resolver();
-  environment.edit(
+  env::ChangeContext context = changed.changing();
+  context.is_typed = true;
+  context.manifest_name = file == "-" ? "(standard input)" : file;
+  changed.environment().edit(
       [&](const std::string& now) {
         if (now != before)
           throw Error(ErrorKind::conflict, "the manifest has changed since it was read",
                       "Nothing was written. Run 'flox edit' again.");
         return after;
       },
-      *resolver, changing(environment, "flox edit"));
+      *resolver, context);
+  changed.finish();
 }
 
 void edit(const EditOptions& options) {
-  const env::Environment environment = env::Environment::find(options.directory);
+  ChangedEnvironment changed(options.environment, "flox edit");
+  const env::Environment& environment = changed.environment();
   const std::string before = environment.manifest_text();
   const std::string what = fmt::format("editing environment '{}'", environment.name());
   if (!options.file.empty()) {
-    in_context(what, [&] { replace_manifest(environment, before, read_from(options.file), options.file); });
+    in_context(what, [&] { replace_manifest(changed, before, read_from(options.file), options.file); });
   } else {
     // What the user has written stays if anything ends this process.
     const fs::path directory = make_kept_directory("flox-edit-");
     const fs::path file = directory / "manifest.toml";
     try {
-      in_context(what, [&] { replace_manifest(environment, before, edited(before, file), file); });
+      in_context(what, [&] { replace_manifest(changed, before, edited(before, file), file); });
     } catch (const Error& error) {
       if (!fs::exists(file) || read_file(file, max_edited) == before) {
         remove_tree(directory);
         throw;
       }
-      throw Error(error.kind(), error.what(),
-                  fmt::format("{}{}Your text is in {}: correct it and run 'flox edit -f {}'.", error.advice(),
-                              error.advice().empty() ? "" : " ", file.string(), file.string()));
+      throw Error(
+          error.kind(), error.what(),
+          fmt::format("{}{}Your text is in {}: correct it and run 'flox edit{} -f {}'.", error.advice(),
+                      error.advice().empty() ? "" : " ", file.string(), changed.option(), file.string()));
     }
     remove_tree(directory);
   }
@@ -99,7 +104,7 @@ void edit(const EditOptions& options) {
 }
 
 void rename(const EditOptions& options) {
-  const env::Environment environment = env::Environment::find(options.directory);
+  const env::Environment environment = env::Environment::find(options.environment.directory);
   in_context(fmt::format("renaming environment '{}'", environment.name()),
              [&] { env::rename_environment(environment, *options.name, writing(environment, "flox edit")); });
   const env::Environment renamed = env::Environment::open(environment.directory());
@@ -108,7 +113,7 @@ void rename(const EditOptions& options) {
 
 // The generation that the environment is at, as the catalog has it.
 void reset(const EditOptions& options) {
-  const env::Environment environment = env::Environment::find(options.directory);
+  const env::Environment environment = env::Environment::find(options.environment.directory);
   const env::Origin origin = require_origin(environment, "resetting");
   catalog::EnvironmentName name = name_in(origin);
   name.generation = origin.here.number;
@@ -143,7 +148,7 @@ void run(const EditOptions& options) {
 void add_edit(CLI::App& app) {
   auto options = std::make_shared<EditOptions>();
   auto* command = app.add_subcommand("edit", "Edit the manifest, and lock and build the environment");
-  add_directory(*command, options->directory);
+  add_directory(*command, options->environment.directory);
   auto* file = command->add_option("-f,--file", options->file,
                                    "take the manifest from this file; - for standard input");
   auto* name =
@@ -151,14 +156,14 @@ void add_edit(CLI::App& app) {
           ->add_option("-n,--name", options->name,
                        "give the environment this name, and edit nothing; not one that the catalog has")
           ->excludes(file);
-  command
-      ->add_flag("--reset", options->reset,
-                 "give up what was changed since the generation that was pulled or pushed here")
-      ->excludes(file)
-      ->excludes(name);
-  refuse_option(*command, "-s,--sync", Takes::nothing, "generations are made by publishing",
+  auto* reset = command
+                    ->add_flag("--reset", options->reset,
+                               "give up what was changed since the generation that was pulled or pushed here")
+                    ->excludes(file)
+                    ->excludes(name);
+  refuse_option(*command, "-s,--sync", "generations are made by publishing",
                 "Run 'flox push', or give up what was changed with 'flox edit --reset'.");
-  refuse_reference(*command);
+  add_changed_reference(*command, options->environment.reference)->excludes(name)->excludes(reset);
   command->footer(
       "Opens the manifest in $VISUAL or $EDITOR (default: vi). What cannot be locked or built is not "
       "written.\n\n"

@@ -21,6 +21,8 @@ constexpr std::string_view on_nothing;
 constexpr std::string_view on_environment = "the environment's files";
 constexpr std::string_view on_environment_with_store =
     "the environment's files; the store, by what is missing in it";
+constexpr std::string_view on_changed_environment =
+    "the environment's files, or with -r the catalog; the store, by what is missing in it";
 constexpr std::string_view on_store = "the store";
 constexpr std::string_view on_missing_paths = "the store, by what is missing in it";
 constexpr std::string_view on_imported = "the store; with --publish the catalog";
@@ -56,7 +58,7 @@ constexpr Effect effects[] = {
     {"containerize", on_output},
     {"deactivate", on_nothing},
     {"delete", on_environment},
-    {"edit", on_environment_with_store},
+    {"edit", on_changed_environment},
     {"envs", on_nothing},
     {"generations diff", on_nothing},
     {"generations history", on_nothing},
@@ -69,9 +71,9 @@ constexpr Effect effects[] = {
     {"import nix", on_imported},
     {"import npm", on_imported},
     {"import pypi", on_imported},
-    {"include upgrade", on_environment_with_store},
-    {"init", on_environment},
-    {"install", on_environment_with_store},
+    {"include upgrade", on_changed_environment},
+    {"init", on_environment_with_store},
+    {"install", on_changed_environment},
     {"kube", "the containers of this machine"},
     {"list", on_nothing},
     {"lock", on_environment_with_store},
@@ -140,8 +142,8 @@ constexpr Effect effects[] = {
     {"trust rotate", on_trust},
     {"trust show", on_nothing},
     {"trust sign", on_output},
-    {"uninstall", on_environment},
-    {"upgrade", on_environment_with_store},
+    {"uninstall", on_changed_environment},
+    {"upgrade", on_changed_environment},
     {"verify", on_nothing},
     {"yank", on_catalog},
 };

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "cli/changed_environment.h"
 #include "cli/commands.h"
 #include "cli/generation_files.h"
 #include "cli/local_or_pod.h"
@@ -18,7 +19,7 @@ namespace flox::cli {
 namespace {
 
 struct IncludeUpgradeOptions {
-  std::string directory = ".";
+  EnvironmentChoice environment;
   std::vector<std::string> names;
 };
 
@@ -38,14 +39,15 @@ std::string changes_text(const env::Lockfile& before, const env::Lockfile& after
 }
 
 void include_upgrade(const IncludeUpgradeOptions& options) {
-  const env::Environment environment = env::Environment::find(options.directory);
+  ChangedEnvironment changed(options.environment, "flox include upgrade");
+  const env::Environment& environment = changed.environment();
   const std::string doing = fmt::format("upgrading what environment '{}' includes", environment.name());
   if (env::includes_of(environment.manifest()).empty())
     throw Error(ErrorKind::invalid_input, doing + ": it includes no environments",
                 "Name some in its manifest: [include] environments = [{ dir = \"../common\" }].");
   auto resolver = make_resolver();
   std::set<std::string> unknown(options.names.begin(), options.names.end());
-  env::ChangeContext context = changing(environment, "flox include upgrade");
+  env::ChangeContext context = changed.changing();
   context.include_anew = [&](const std::string& name) {
     unknown.erase(name);
     return options.names.empty() || std::ranges::find(options.names, name) != options.names.end();
@@ -61,15 +63,16 @@ void include_upgrade(const IncludeUpgradeOptions& options) {
   };
   const std::optional<env::Lockfile> before = environment.lockfile();
   const env::Lockfile after = environment.lock(*resolver, context);
+  changed.finish();
   const auto old = included_in_lock(before);
-  std::vector<std::string> changed;
+  std::vector<std::string> names;
   for (const auto& [name, manifest] : included_in_lock(after))
     if (const auto it = old.find(name); it == old.end() || it->second != manifest)
-      changed.push_back(printable(name));
-  if (changed.empty())
+      names.push_back(printable(name));
+  if (names.empty())
     say("ℹ nothing that environment '{}' includes has changed\n", environment.name());
   else
-    say("✔ environment '{}' has what is new in {}{}\n", environment.name(), quoted_list(changed),
+    say("✔ environment '{}' has what is new in {}{}\n", environment.name(), quoted_list(names),
         changes_text(before.value_or(env::Lockfile{}), after));
 }
 
@@ -82,7 +85,8 @@ void add_include(CLI::App& app) {
   auto options = std::make_shared<IncludeUpgradeOptions>();
   auto* command = include->add_subcommand("upgrade", "Take included environments as they are now");
   command->add_option("NAME", options->names, "included environments (default: all)");
-  add_directory(*command, options->directory);
+  add_directory(*command, options->environment.directory);
+  add_changed_reference(*command, options->environment.reference);
   command->footer(
       "What [include] names is read when it is new there, and otherwise only by this command.\n\n"
       "Examples:\n  flox include upgrade\n  flox include upgrade common");

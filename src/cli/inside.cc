@@ -156,7 +156,7 @@ env::Environment environment_to_activate(const std::string& directory) {
 }
 
 Inside prepare_inside(const env::Environment& environment, std::string mode, const std::string& doing,
-                      const std::optional<fs::path>& works_on) {
+                      const std::optional<fs::path>& works_on, bool add_sbin) {
   auto resolver = make_resolver();
   const env::Lockfile lock = lock_to_activate(environment, *resolver);
   // The lock's manifest has what is included, too.
@@ -175,7 +175,8 @@ Inside prepare_inside(const env::Environment& environment, std::string mode, con
                                  .project = works_on.value_or(environment.directory()),
                                  .cache = own_directory(environment.directory(), "cache", "environments"),
                                  .mode = mode,
-                                 .environment = environment_for_children()};
+                                 .environment = environment_for_children(),
+                                 .add_sbin = add_sbin};
   return {.project = environment.directory(),
           .name = environment.name(),
           .key = {.profile = profile.to_string(), .mode = mode},

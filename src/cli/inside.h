@@ -34,9 +34,9 @@ env::Environment environment_to_activate(const std::string& directory);
 
 // Makes the environment present and computes its activation; from then on this process sees the store at
 // /nix. `mode`: dev, run, or empty: the manifest's. `works_on`: the directory that it is told to work on, in
-// place of its own. Throws Error.
+// place of its own. `add_sbin`: its sbin is in PATH, too. Throws Error.
 Inside prepare_inside(const env::Environment& environment, std::string mode, const std::string& doing,
-                      const std::optional<fs::path>& works_on = {});
+                      const std::optional<fs::path>& works_on = {}, bool add_sbin = false);
 
 // Makes process `pid` one of those inside, and runs hook.on-activate unless it has run for those that are.
 // `linger`: the process says itself that it is there, soon. Gives the keeper, if this environment needs one:

@@ -6,10 +6,10 @@
 #include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/printable.h"
+#include "cli/changed_environment.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
-#include "cli/options_of_flox.h"
 #include "cli/quoted_list.h"
 #include "cli/say.h"
 #include "env/environment.h"
@@ -22,20 +22,22 @@ namespace fs = std::filesystem;
 
 struct InstallOptions {
   std::vector<std::string> packages;
-  std::string directory = ".";
+  EnvironmentChoice environment;
   std::string install_id;
 };
 
 // The environment to install into. In a pod without one, a new one named after the package: the guide's
 // variants run a bare `flox install ticket-processor-avx2`.
-env::Environment environment_for(const InstallOptions& options, const std::string& first_id) {
+ChangedEnvironment environment_for(const EnvironmentChoice& choice, const std::string& first_id) {
+  const char* const doing = "flox install";
+  if (!choice.reference.empty()) return {choice, doing};
   try {
-    return env::Environment::find(options.directory);
+    return {choice, doing};
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found || !in_pod()) throw;
-    auto made = env::Environment::init(options.directory, first_id);
+    auto made = env::Environment::init(choice.directory, first_id);
     say("⚡︎ Created environment '{}' in {}: there was none\n", made.name(), made.directory().string());
-    return made;
+    return {std::move(made), doing};
   }
 }
 
@@ -123,7 +125,8 @@ void install(const InstallOptions& options) {
   std::vector<env::NamedPackage> wanted;
   for (const auto& text : options.packages) wanted.push_back(env::parse_package(text));
   if (!options.install_id.empty()) wanted[0].install_id = options.install_id;
-  env::Environment environment = environment_for(options, wanted[0].install_id);
+  ChangedEnvironment changed = environment_for(options.environment, wanted[0].install_id);
+  const env::Environment& environment = changed.environment();
   auto resolver = make_resolver();
   Installation done;
   const env::Lockfile after =
@@ -137,8 +140,9 @@ void install(const InstallOptions& options) {
                       .narrowed = {}};
               return with_packages(text, wanted, *resolver, done);
             },
-            *resolver, changing(environment, "flox install"));
+            *resolver, changed.changing());
       });
+  changed.finish();
   print_done(environment, wanted, done, after);
 }
 
@@ -148,8 +152,8 @@ void add_install(CLI::App& app) {
   auto options = std::make_shared<InstallOptions>();
   auto* command = app.add_subcommand("install", "Add packages to an environment")->alias("i");
   command->add_option("PACKAGE", options->packages, "NAME, NAME@VERSION or a store path")->required();
-  add_directory(*command, options->directory);
-  refuse_reference(*command);
+  add_directory(*command, options->environment.directory);
+  add_changed_reference(*command, options->environment.reference);
   command->add_option("-i,--id", options->install_id, "install id in the manifest (default: NAME)");
   command->footer(
       "NAME@VERSION pins the package: the version is written into the manifest, and flox upgrade keeps to it "

@@ -81,14 +81,12 @@ void print_text(const std::string& text) {
 
 // With [include] what all the manifests come to, as Flox does.
 void print_manifest(const env::Environment& environment) {
-  std::string text = environment.manifest_text();
   const auto resolver = make_resolver();
-  if (const auto merged = env::merged_manifest_text(environment, *resolver)) {
+  const env::ShownManifest shown = env::manifest_to_show(environment, *resolver);
+  if (shown.is_merged)
     say("ℹ the manifest of environment '{}', merged with those that it includes. It is itself in {}.\n",
         environment.name(), (environment.directory() / ".flox/env/manifest.toml").string());
-    text = *merged;
-  }
-  print_text(text);
+  print_text(shown.text);
 }
 
 void print_packages(const ListOptions& options, const env::Lockfile& lock) {
@@ -138,11 +136,7 @@ void add_list(CLI::App& app) {
   auto options = std::make_shared<ListOptions>();
   auto* command = app.add_subcommand("list", "List the packages of an environment")->alias("l");
   add_directory(*command, options->directory);
-  command
-      ->add_option("-r,--reference", options->reference,
-                   "environment of the catalog: OWNER/NAME (the latest generation), or OWNER/NAME:GENERATION")
-      ->excludes(command->get_option("--dir"));
-  offer_references(command->get_option("--reference"));
+  add_reference(*command, options->reference);
   auto* names = command->add_flag("-n,--name", options->names, "print install ids only");
   auto* config = command
                      ->add_flag("-c,--config", options->config,

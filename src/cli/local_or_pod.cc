@@ -96,6 +96,17 @@ class LateResolver : public env::Resolver {
   mutable std::unique_ptr<env::Resolver> resolver_;
 };
 
+// An environment may be for other systems alone.
+bool is_for_others(const env::Lockfile& lock) {
+  return !lock.packages.empty() && lock.for_system(env::current_system()).empty();
+}
+
+nix::StorePath realised_profile(const std::string& environment, const env::Lockfile& lock,
+                                const std::string& mode) {
+  return in_context(fmt::format("realising environment {}", environment),
+                    [&] { return make_realiser()->realise(lock, env::current_system(), mode); });
+}
+
 env::EnvironmentLock::Waiting say_waiting(const env::Environment& environment) {
   return [name = environment.name()](const std::string& holder) {
     say("ℹ waiting for {}, which has environment '{}' to itself\n", holder, name);
@@ -131,8 +142,7 @@ nix::StorePath present_profile_alone(const env::Environment& environment, const 
   fs::path run_link = environment.run_link(system, mode);
   if (!in_pod())
     if (auto present = already_present(run_link, lock)) return *present;
-  nix::StorePath profile = in_context(fmt::format("realising environment {}", environment.name()),
-                                      [&] { return make_realiser()->realise(lock, system, mode); });
+  const nix::StorePath profile = realised_profile(environment.name(), lock, mode);
   try {
     environment.set_run_link(system, mode, profile);
   } catch (const std::exception&) {
@@ -159,6 +169,11 @@ nix::StorePath present_profile(const env::Environment& environment, const env::L
   return present_profile_alone(environment, lock, mode);
 }
 
+void try_profile(const std::string& environment, const env::Lockfile& lock) {
+  if (is_for_others(lock)) return;
+  realised_profile(environment, lock, env::Manifest::from_json(lock.manifest).activate_mode);
+}
+
 env::ChangeContext writing(const env::Environment& environment, const std::string& doing) {
   return {.doing = doing, .waiting = say_waiting(environment), .prepare = {}, .anew = {}};
 }
@@ -167,8 +182,7 @@ env::ChangeContext changing(const env::Environment& environment, const std::stri
   remember_environment(environment);
   env::ChangeContext context = writing(environment, doing);
   context.prepare = [environment](const env::Lockfile& lock) {
-    // An environment may be for other systems alone.
-    if (!lock.packages.empty() && lock.for_system(env::current_system()).empty()) return;
+    if (is_for_others(lock)) return;
     present_profile_alone(environment, lock, env::Manifest::from_json(lock.manifest).activate_mode);
   };
   return context;

@@ -32,6 +32,10 @@ nix::StorePath present_profile(const env::Environment& environment, const env::L
 nix::StorePath present_profile_alone(const env::Environment& environment, const env::Lockfile& lock,
                                      const std::string& mode);
 
+// Makes what the lock has for this system present, and its profile, and links nothing to it: for an
+// environment without a directory that stays. Throws Error if it could not be activated.
+void try_profile(const std::string& environment, const env::Lockfile& lock);
+
 // For a command that writes to the environment and needs no packages: it says for whom it waits.
 env::ChangeContext writing(const env::Environment& environment, const std::string& doing);
 // For a command that changes the environment: it says for whom it waits, and makes the packages and the

@@ -27,6 +27,26 @@ void add_directory(CLI::App& command, std::string& directory) {
       command.add_option("-d,--dir", directory, "directory of the environment (default: the current one)"));
 }
 
+namespace {
+
+CLI::Option* add_reference(CLI::App& command, std::string& reference, const std::string& help) {
+  auto* option = command.add_option("-r,--reference,--remote", reference, help);
+  offer_references(option->excludes(command.get_option("--dir")));
+  return option;
+}
+
+}  // namespace
+
+void add_reference(CLI::App& command, std::string& reference) {
+  add_reference(command, reference,
+                "environment of the catalog: OWNER/NAME (the latest generation), or OWNER/NAME:GENERATION");
+}
+
+CLI::Option* add_changed_reference(CLI::App& command, std::string& reference) {
+  return add_reference(command, reference,
+                       "environment of the catalog: OWNER/NAME. It is changed there, as its next generation");
+}
+
 void offer_environments(const CLI::Option* option) {
   offer_values(option, {.words =
                             [](const GivenOptions&) {

@@ -2,7 +2,6 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/printable.h"
 #include "cli/catalog_access.h"
 #include "cli/catalog_options.h"
 #include "cli/commands.h"
@@ -10,6 +9,7 @@
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/publishing.h"
+#include "cli/pushing.h"
 #include "cli/say.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
@@ -23,68 +23,6 @@ struct PushOptions {
   std::vector<std::string> metadata_keys, signed_files;
   bool force = false;
 };
-
-// A manifest and the lock that was made for it.
-struct LockedContent {
-  std::string manifest;
-  env::Lockfile lock;
-};
-
-// Others do not have the directories that are here.
-void require_no_directories(const std::string& manifest) {
-  for (const env::IncludeDescriptor& included :
-       env::includes_of(env::Manifest::parse(manifest, "manifest.toml")))
-    if (!included.dir.empty())
-      throw Error(ErrorKind::invalid_input,
-                  fmt::format("{}: it includes the directory {}, which others do not have", included.place,
-                              printable(included.dir, 200)),
-                  "Push that environment, too, and include it by remote = \"OWNER/NAME\".");
-}
-
-// As they are at one moment: somebody may change the environment while it is pushed.
-LockedContent locked_content(const env::Environment& environment, env::Resolver& resolver) {
-  constexpr int most_attempts = 5;
-  for (int attempt = 0; attempt < most_attempts; ++attempt) {
-    environment.lock(resolver, writing(environment, "flox push"));  // what is published need not be here
-    const env::EnvironmentFiles files = env::read_environment_files(environment.directory());
-    if (!files.lock) continue;
-    env::Lockfile lock = env::Lockfile::parse(*files.lock);
-    if (env::locks(lock, env::Manifest::parse(files.manifest, "manifest.toml")))
-      return {files.manifest, std::move(lock)};
-  }
-  fail(ErrorKind::unavailable, "pushing the environment in {}: its files change all the time",
-       environment.directory().string());
-}
-
-// Whether what is here was made from the latest generation: otherwise somebody's work would be lost.
-catalog::MayFollow follows(const std::optional<env::Origin>& origin, const catalog::EnvironmentName& name,
-                           const env::Lockfile& lock, bool force) {
-  return [&origin, name, &lock, force](const std::optional<catalog::Pushed>& latest) {
-    const bool comes_from_there = origin && origin->reference() == name.to_string();
-    if (!latest || (comes_from_there && origin->latest == mark_of(*latest))) return;
-    const std::string differences = difference_text(latest->lock, lock);
-    if (force) {
-      say("! generation {} of {} is followed by what is here, which was not made from it:{}\n",
-          latest->generation, name.to_string(), differences);
-      return;
-    }
-    throw Error(
-        ErrorKind::conflict,
-        fmt::format("pushing {}: the catalog has generation {}, and what is here was {}. From generation {} "
-                    "to what is here:{}",
-                    name.to_string(), latest->generation,
-                    comes_from_there ? fmt::format("made from generation {}", origin->latest.number)
-                                     : "not made from it",
-                    latest->generation, differences),
-        comes_from_there
-            ? "Take that generation with 'flox pull --force' and make your changes again, or push over it "
-              "with "
-              "'flox push --force'."
-            : fmt::format("Take that generation with 'flox pull {}' in another place, or push over it with "
-                          "'flox push --force'.",
-                          name.to_string()));
-  };
-}
 
 // Writes the environment's next generation as a file to be signed.
 void prepare(const PushOptions& options, catalog::MetadataSigner& signer, catalog::Client& client,
@@ -138,7 +76,8 @@ void push(const PushOptions& options) {
   const bool elsewhere = !options.prepare.empty() || !options.signed_files.empty();
   OwnerSigning signing(config, name.owner, options.metadata_keys, {}, client,
                        elsewhere ? OwnerSigning::Key::optional : OwnerSigning::Key::needed);
-  const catalog::MayFollow may_follow = follows(origin, name, content.lock, options.force);
+  const catalog::MayFollow may_follow =
+      follows({.origin = origin, .name = name, .lock = content.lock, .advice = {}, .force = options.force});
   if (!options.prepare.empty()) return prepare(options, signing.require(), client, name, content, may_follow);
   const int64_t generation =
       elsewhere ? catalog::push_joined(signing.require(), client, name, content.manifest, content.lock,

@@ -66,9 +66,12 @@ env::Environment environment_with(const env::NamedPackage& package, const std::s
 std::string program_of(const Inside& inside, const env::NamedPackage& package) {
   std::vector<std::string> programs;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(fs::path(inside.profile()) / "bin", none))
-    programs.push_back(entry.path().filename().string());
+  for (const char* directory : {"bin", "sbin"})
+    for (const auto& entry : fs::directory_iterator(fs::path(inside.profile()) / directory, none))
+      programs.push_back(entry.path().filename().string());
   std::ranges::sort(programs);
+  const auto same = std::ranges::unique(programs);
+  programs.erase(same.begin(), same.end());
   if (std::ranges::find(programs, package.install_id) != programs.end()) return package.install_id;
   if (programs.size() == 1) return programs.front();
   if (programs.empty())
@@ -99,7 +102,7 @@ void run_program_of(const RunOptions& given) {
   if (options.package.empty()) fail_usage("PACKAGE is required", "Name the package whose program is to run.");
   const env::NamedPackage package = env::parse_package(options.package);
   Inside inside =
-      prepare_inside(environment_with(package, options.package), "run", "flox run", fs::current_path());
+      prepare_inside(environment_with(package, options.package), "run", "flox run", fs::current_path(), true);
   std::vector<std::string> command = options.arguments;
   command.insert(command.begin(), options.program.empty() ? program_of(inside, package) : options.program);
   auto keeper = enter(inside, ::getpid(), false);
@@ -122,7 +125,7 @@ void add_run(CLI::App& app) {
       ->add_option("-p,--package", options->other_package,
                    "package that has the program, which PACKAGE then names")
       ->excludes(program);
-  refuse_option(*command, "--reselect", Takes::nothing, "no choice of a package is remembered",
+  refuse_option(*command, "--reselect", "no choice of a package is remembered",
                 "Name the package: flox run PACKAGE, or --package PACKAGE PROGRAM.");
   command->footer(
       "It is the newest version that fits, or the one that is here if the catalog does not answer. Exit "

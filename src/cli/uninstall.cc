@@ -1,12 +1,13 @@
 // flox uninstall: removes packages from an environment.
 #include <memory>
+#include <set>
 
 #include "base/error.h"
+#include "cli/changed_environment.h"
 #include "cli/commands.h"
 #include "cli/installed.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
-#include "cli/options_of_flox.h"
 #include "cli/quoted_list.h"
 #include "cli/say.h"
 #include "env/environment.h"
@@ -17,13 +18,13 @@ namespace {
 
 struct UninstallOptions {
   std::vector<std::string> ids;
-  std::string directory = ".";
+  EnvironmentChoice environment;
 };
 
 std::string without_packages(std::string text, const std::vector<std::string>& ids,
                              const env::Environment& environment) {
   const env::Manifest manifest = env::Manifest::parse(text, "manifest.toml");
-  for (const auto& id : ids) {
+  for (const auto& id : std::set<std::string>(ids.begin(), ids.end())) {
     require_installed(id, manifest, environment);
     text = env::without_install(text, id);
   }
@@ -31,9 +32,10 @@ std::string without_packages(std::string text, const std::vector<std::string>& i
 }
 
 void uninstall(const UninstallOptions& options) {
-  env::Environment environment = env::Environment::find(options.directory);
+  ChangedEnvironment changed(options.environment, "flox uninstall");
+  const env::Environment& environment = changed.environment();
   auto resolver = make_resolver();
-  env::ChangeContext context = changing(environment, "flox uninstall");
+  env::ChangeContext context = changed.changing();
   context.prepare = [build = std::move(context.prepare)](const env::Lockfile& lock) {
     try {
       build(lock);
@@ -45,6 +47,7 @@ void uninstall(const UninstallOptions& options) {
   };
   environment.edit([&](const std::string& text) { return without_packages(text, options.ids, environment); },
                    *resolver, context);
+  changed.finish();
   say("━ {} uninstalled from environment '{}'\n", quoted_list(options.ids), environment.name());
 }
 
@@ -56,8 +59,8 @@ void add_uninstall(CLI::App& app) {
       app.add_subcommand("uninstall", "Remove packages from an environment")->alias("rm")->alias("remove");
   offer_installed(
       command->add_option("ID", options->ids, "install ids, as flox list shows them")->required());
-  add_directory(*command, options->directory);
-  refuse_reference(*command);
+  add_directory(*command, options->environment.directory);
+  add_changed_reference(*command, options->environment.reference);
   command->footer("Example:\n  flox uninstall python3");
   command->callback([options] { uninstall(*options); });
 }

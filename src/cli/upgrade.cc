@@ -6,11 +6,11 @@
 
 #include "base/printable.h"
 #include "base/settings/units.h"
+#include "cli/changed_environment.h"
 #include "cli/commands.h"
 #include "cli/installed.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
-#include "cli/options_of_flox.h"
 #include "cli/say.h"
 #include "env/environment.h"
 
@@ -19,7 +19,7 @@ namespace {
 
 struct UpgradeOptions {
   std::vector<std::string> ids;
-  std::string directory = ".";
+  EnvironmentChoice environment;
   bool dry_run = false;
   bool json = false;
 };
@@ -63,11 +63,12 @@ void print_upgraded(const std::vector<UpgradedPackage>& packages, bool as_json) 
 }
 
 void upgrade(const UpgradeOptions& options) {
-  const env::Environment environment = env::Environment::find(options.directory);
+  ChangedEnvironment changed(options.environment, "flox upgrade");
+  const env::Environment& environment = changed.environment();
   const env::Manifest manifest = environment.manifest();
   for (const auto& id : options.ids) require_installed(id, manifest, environment);
   auto resolver = make_resolver();
-  env::ChangeContext context = changing(environment, "flox upgrade");
+  env::ChangeContext context = changed.changing();
   context.only_try = options.dry_run;
   if (options.dry_run) context.prepare = {};
   context.anew = [&](const std::string& id) {
@@ -78,6 +79,7 @@ void upgrade(const UpgradeOptions& options) {
   };
   const std::optional<env::Lockfile> before = environment.lockfile();
   const env::Lockfile after = environment.lock(*resolver, context);
+  changed.finish();
   const std::vector<UpgradedPackage> packages = upgraded(before, after);
   print_upgraded(packages, options.json);
   const size_t count = packages.size();
@@ -95,8 +97,8 @@ void add_upgrade(CLI::App& app) {
   auto* command = app.add_subcommand("upgrade", "Upgrade packages to the newest versions");
   offer_installed(
       command->add_option("ID", options->ids, "install ids, as flox list shows them (default: all)"));
-  add_directory(*command, options->directory);
-  refuse_reference(*command);
+  add_directory(*command, options->environment.directory);
+  add_changed_reference(*command, options->environment.reference);
   command->add_flag("-n,--dry-run", options->dry_run, "print what would change, and change nothing");
   add_json(*command, options->json);
   command->footer(

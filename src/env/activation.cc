@@ -181,6 +181,7 @@ Activation activate(const ActivationRequest& request) {
 
   if (value_of(variables, "PATH").empty())
     variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  if (request.add_sbin) prepend(variables, "PATH", link / "sbin");
   prepend(variables, "PATH", link / "bin");
   prepend(variables, "MANPATH", link / "share/man");
   variables["MANPATH"] += ":";

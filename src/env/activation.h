@@ -28,6 +28,7 @@ struct ActivationRequest {
   fs::path cache;            // FLOX_ENV_CACHE
   std::string mode = "dev";  // dev | run
   Variables environment;     // of the process, before
+  bool add_sbin = false;     // the environment's sbin is in PATH, too, behind its bin
 };
 
 struct Activation {

@@ -256,7 +256,8 @@ Lockfile Environment::edit(const Change& change, Resolver& resolver, const Chang
   const EnvironmentLock turn = exclusive(context);
   const EnvironmentFiles before = read_environment_files(directory_);
   const std::string text = change(before.manifest);
-  const Manifest wanted = Manifest::parse(text, manifest_path());
+  const std::string manifest_name = context.manifest_name.empty() ? manifest_path() : context.manifest_name;
+  const Manifest wanted = Manifest::parse(text, manifest_name);
   const std::optional<Lockfile> old = parsed_lock(before, directory_);
   const std::optional<Manifest> old_manifest = parsed_if_good(before.manifest, manifest_path());
   Lockfile lock = make_lock({.wanted = wanted,
@@ -265,7 +266,8 @@ Lockfile Environment::edit(const Change& change, Resolver& resolver, const Chang
                              .anew = context.anew,
                              .only_system = {},
                              .directory = directory_,
-                             .include_anew = context.include_anew},
+                             .include_anew = context.include_anew,
+                             .is_typed = context.is_typed},
                             resolver);
   if (context.prepare) context.prepare(lock);
   const bool same_lock = old && lock.to_compact_string() == old->to_compact_string();

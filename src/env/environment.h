@@ -43,6 +43,8 @@ struct ChangeContext {
   bool only_try = false;  // write nothing
   // Read again of what [include] names, by name, though it is locked; by default nothing.
   std::function<bool(const std::string& name)> include_anew;
+  std::string manifest_name = {};  // the new manifest's, in errors with a place; empty: its path
+  bool is_typed = false;           // LockRequest::is_typed
 };
 
 // What an environment in DIR is called if nobody names it: as the directory, with dashes for spaces.

@@ -419,6 +419,22 @@ TEST_F(EnvironmentTest, a_long_chain_of_variables_takes_no_stack) {
   EXPECT_EQ(activated(store_, profile, "dev").at("V49999"), "end");
 }
 
+TEST_F(EnvironmentTest, sbin_is_in_the_path_only_if_that_is_wanted_and_behind_bin) {
+  Lockfile lock;
+  lock.manifest = nlohmann::json::object();
+  const nix::StorePath profile = build_profile(store_, lock, current_system(), "run").path;
+  ActivationRequest request{.name = "web",
+                            .profile_link = "/env",
+                            .profile = store_.real_path(profile),
+                            .project = {},
+                            .cache = "/cache",
+                            .mode = "run",
+                            .environment = {{"PATH", "/bin"}}};
+  EXPECT_EQ(activate(request).environment.at("PATH"), "/env/bin:/bin");
+  request.add_sbin = true;
+  EXPECT_EQ(activate(request).environment.at("PATH"), "/env/bin:/env/sbin:/bin");
+}
+
 TEST_F(EnvironmentTest, what_the_caller_says_is_active_may_be_anything) {
   Lockfile lock;
   lock.manifest = nlohmann::json::object();

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <map>
 
+#include "base/data/toml_edit.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "env/include.h"
-#include "env/merged_manifest.h"
 #include "env/references.h"
 
 namespace flox::env {
@@ -195,7 +195,7 @@ class PackageList {
     for (const auto& [id, descriptor] : manifest_.install)
       for (const std::string& system : missing_systems(id, descriptor)) {
         if (descriptor.store_path)
-          there[id].add(system, store_path_package(id, descriptor, system));
+          there[id].add(system, stored_package(id, descriptor, system));
         else
           questions.push_back(question(id, descriptor, system));
       }
@@ -257,9 +257,17 @@ class PackageList {
       insert(with_priority(std::move(package), descriptor.priority));
   }
 
+  LockedPackage stored_package(const std::string& id, const InstallDescriptor& descriptor,
+                               const std::string& system) const try {
+    return store_path_package(id, descriptor, system);
+  } catch (const Error& error) {
+    throw placed(id, error);
+  }
+
   // Where the entry stands, unless a command is just adding it to the manifest.
   Error placed(const std::string& id, const Error& error) const {
-    if (request_.old_manifest && !request_.old_manifest->install.contains(id)) return error;
+    if (!request_.is_typed && request_.old_manifest && !request_.old_manifest->install.contains(id))
+      return error;
     const bool is_version = error.kind() == ErrorKind::invalid_input;
     auto place = manifest_.places.find(fmt::format("install.{}{}", id, is_version ? ".version" : ""));
     if (place == manifest_.places.end()) place = manifest_.places.find("install." + id);
@@ -272,11 +280,11 @@ class PackageList {
     for (const auto& system : wanted_systems(descriptor, manifest_, resolver_))
       if (is_locked(id, system) || std::ranges::find(there.found, system) != there.found.end())
         have.push_back('"' + system + '"');
-    throw Error(
-        ErrorKind::not_found,
-        fmt::format("{}: there is no package '{}' for {}", manifest_.place_of("install." + id), printable(id),
-                    fmt::join(there.missing, ", ")),
-        fmt::format("Write {}.systems = [{}] to have it where it is.", printable(id), fmt::join(have, ", ")));
+    throw Error(ErrorKind::not_found,
+                fmt::format("{}: there is no package '{}' for {}", manifest_.place_of("install." + id),
+                            printable(id), fmt::join(there.missing, ", ")),
+                fmt::format("Write {}.systems = [{}] to have it where it is.", toml_key(printable(id)),
+                            fmt::join(have, ", ")));
   }
 
   PackageQuestion question(const std::string& id, const InstallDescriptor& descriptor,

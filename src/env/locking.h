@@ -59,6 +59,9 @@ struct LockRequest {
   std::filesystem::path directory;
   // Which included environments are read again though they are locked, by name; by default none.
   std::function<bool(const std::string& name)> include_anew;
+  // Somebody has written what is new in [install], and reads errors with its place. Otherwise a command is
+  // just adding it, and the place is in a text that nobody sees.
+  bool is_typed = false;
 };
 
 // The lock for the wanted manifest. Members that this project does not know stay as they were. What [include]
@@ -68,6 +71,8 @@ struct LockRequest {
 // which only Nix can lock, with their place, for what [include] names and cannot be included, and, unless it
 // is for one system only, for what refuse_references() refuses (env/references.h); what `resolver` throws.
 Lockfile make_lock(const LockRequest& request, Resolver& resolver);
+// Its manifest: with [include], what the wanted one comes to with those that it names. Asks for no packages.
+nlohmann::json merged_manifest(const LockRequest& request, Resolver& resolver);
 
 // The systems that the manifest has the package locked for (those of the descriptor, or of the manifest), and
 // of these the ones for which there is such a package. Throws what `resolver` throws, not_found only if no

@@ -63,6 +63,28 @@ TEST_F(LockingTest, a_package_that_is_not_there_is_refused_with_its_place_unless
   EXPECT_THAT(refusal(after), HasSubstr("m.toml:4:1: no package 'a'"));
   EXPECT_THAT(refusal(after, old, manifest(after)), HasSubstr("m.toml:4:1: no package 'a'"));
   EXPECT_TRUE(refusal(after, old, manifest(before)).starts_with("no package 'a'"));
+  const std::optional<Lockfile> old_lock = old;
+  const std::optional<Manifest> old_manifest = manifest(before);
+  const Manifest wanted = manifest(after);
+  try {
+    make_lock({.wanted = wanted, .old_lock = old_lock, .old_manifest = old_manifest, .is_typed = true},
+              resolver_);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("m.toml:4:1: no package 'a'"));
+  }
+}
+
+TEST_F(LockingTest, a_store_path_that_is_none_is_refused_with_its_place) {
+  EXPECT_THAT(refusal("[install]\nx.store-path = '/nix/store/../../etc'\n"),
+              HasSubstr("m.toml:3:1: store path"));
+}
+
+TEST_F(LockingTest, advice_writes_an_id_as_a_manifest_has_it) {
+  resolver_.has = {"x86_64-linux"};
+  EXPECT_THAT(
+      refusal("[options]\nsystems = ['aarch64-linux', 'x86_64-linux']\n[install]\n'a.b'.pkg-path = 'a'\n"),
+      HasSubstr("Write \"a.b\".systems = [\"x86_64-linux\"]"));
 }
 
 TEST_F(LockingTest, a_version_that_is_none_is_refused_with_its_place) {

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/data/toml.h"
+#include "base/data/toml_edit.h"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/printable.h"
@@ -144,8 +145,8 @@ static_assert(most_name_bytes == 255);
 void check_install(const Checker& check, const toml::table& install) {
   for (const auto& [id, node] : install) {
     std::string name = fmt::format("[install] {}", id.str());
-    const auto& entry =
-        check.table(node, name, fmt::format("Write {}.pkg-path = \"PACKAGE\".", printable(id.str(), 60)));
+    const auto& entry = check.table(
+        node, name, fmt::format("Write {}.pkg-path = \"PACKAGE\".", toml_key(printable(id.str(), 60))));
     check.only(entry, name,
                {"pkg-path", "pkg-group", "version", "systems", "priority", "outputs", "flake", "store-path"});
     int kinds = entry.contains("pkg-path") + entry.contains("flake") + entry.contains("store-path");
@@ -329,7 +330,8 @@ void check_manifest(const Checker& check, const toml::table& root) {
       {"version", "schema-version", "minimum-cli-version", "description", "install", "pkg-groups", "vars",
        "hook", "profile", "services", "build", "options", "include", "containerize", "plugins"});
   if (!root.contains("version") && !root.contains("schema-version"))
-    check.complain(root, "the manifest needs version = 1 or schema-version = \"1.10.0\" (or later)");
+    check.complain(root, "the manifest needs version = 1 or schema-version = \"1.10.0\" (or later)",
+                   "Write one of them in its first line.");
   if (const auto* version = root.get("version"); version != nullptr && version->value<int64_t>() != 1)
     check.complain(*version, "version must be 1");
   for (const char* key : {"schema-version", "description"})

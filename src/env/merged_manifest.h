@@ -1,7 +1,6 @@
 // The manifest that counts: with [include], what it comes to with the manifests that it names.
 #pragma once  // Not fuzzed: manifests and locks come parsed (env/manifest.h, env/lockfile.h).
 
-#include <optional>
 #include <string>
 
 #include "env/environment.h"
@@ -9,12 +8,15 @@
 
 namespace flox::env {
 
-// The manifest of the lock that make_lock() gives. Asks for no packages.
-nlohmann::json merged_manifest(const LockRequest& request, Resolver& resolver);
+struct ShownManifest {
+  std::string text;
+  bool is_merged =
+      false;  // TOML without comments, with what is included as it is locked, or else as it is now
+};
 
-// As TOML without comments, with what is included as it is locked, or else as it is now. Nothing if the
-// manifest includes none, and nothing if it is damaged: then it is to be looked at as it is. Writes nothing;
-// asks `resolver` for environments of the catalog only. Throws Error, also what `resolver` throws.
-std::optional<std::string> merged_manifest_text(const Environment& environment, Resolver& resolver);
+// The manifest for people: as it is, also if it is damaged; merged if it includes others. Reads the
+// environment's files once, and writes nothing; asks `resolver` for environments of the catalog only. Throws
+// Error, also what `resolver` throws.
+ShownManifest manifest_to_show(const Environment& environment, Resolver& resolver);
 
 }  // namespace flox::env

@@ -10,6 +10,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/data/toml_edit.h"
 #include "base/error.h"
 #include "base/printable.h"
 
@@ -211,7 +212,7 @@ class Merger {
       if (lines.size() < most)
         lines.push_back(fmt::format("packages '{}' and '{}' both have the file {}", printable(conflict.first),
                                     printable(conflict.second), conflict.path));
-      std::string line = fmt::format("{}.priority = 4", printable(conflict.first));
+      std::string line = fmt::format("{}.priority = 4", toml_key(printable(conflict.first)));
       if (advice.size() < most && std::ranges::find(advice, line) == advice.end())
         advice.push_back(std::move(line));
     }

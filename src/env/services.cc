@@ -124,11 +124,8 @@ void check_service(const toml::node& node, const std::string& name, const Compla
   if (const auto* shutdown = service.get("shutdown")) check_shutdown(*shutdown, name, complain);
   if (const auto* systemd = service.get("systemd")) check_systemd(*systemd, name, complain);
   if (const auto* others = service.get("depends-on")) check_depends_on(*others, name, complain);
-  const auto* daemon = service.get("is-daemon");
-  if (daemon == nullptr) return;
-  if (!daemon->is_boolean()) complain(*daemon, name + ".is-daemon must be true or false");
-  if (daemon->as_boolean()->get() && !service["shutdown"]["command"])
-    complain(*daemon, name + ": a service with is-daemon = true needs shutdown.command, which stops it");
+  if (const auto* daemon = service.get("is-daemon"); daemon != nullptr && !daemon->is_boolean())
+    complain(*daemon, name + ".is-daemon must be true or false");
 }
 
 bool is_for(const json& service, std::string_view system) {
@@ -231,8 +228,6 @@ Service service_from(const std::string& name, const json& entry) {
       fail(ErrorKind::invalid_input, "the manifest's [services] {}: a command has a NUL", name);
   if (service.command.empty())
     fail(ErrorKind::invalid_input, "the manifest's [services] {}: it has no command", name);
-  if (service.is_daemon && service.shutdown_command.empty())
-    fail(ErrorKind::invalid_input, "the manifest's [services] {}: is-daemon without shutdown.command", name);
   return service;
 }
 

@@ -21,7 +21,7 @@ struct Service {
   std::string command;                      // run by bash
   std::map<std::string, std::string> vars;  // of this service alone
   bool is_daemon = false;                   // the command ends, and what it has started goes on
-  std::string shutdown_command;             // stops it in place of a signal; always there if is_daemon
+  std::string shutdown_command;             // stops it in place of a signal
   int shutdown_signal = 15;                 // SIGTERM
   std::chrono::seconds shutdown_limit{10};  // from then to SIGKILL; process-compose's, which Flox uses
   std::map<std::string, StartCondition> depends_on;  // by name

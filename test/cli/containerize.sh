@@ -28,6 +28,8 @@ laptop containerize 2>"$WORLD/log" || die "$(cat "$WORLD/log")"
 grep -q "web:latest is in web-container.tar" "$WORLD/log" || die "$(cat "$WORLD/log")"
 laptop containerize -f - >"$WORLD/second.tar" 2>/dev/null
 cmp web-container.tar "$WORLD/second.tar"
+laptop push --owner acme >/dev/null
+(cd "$WORLD" && laptop containerize -r acme/web:1 -f - 2>/dev/null) | cmp - web-container.tar
 
 step "the same bytes from another store, on another file system, by another user, with another umask, home, clock and language"
 laptop containerize --json -f "$WORLD/first.tar" >"$WORLD/first.json" 2>/dev/null

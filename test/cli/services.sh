@@ -149,16 +149,24 @@ shutdown.command = "echo stopping; kill -KILL \$(cat $WORK/daemon.pid)"
 command = "setsid sleep 1001 >/dev/null & echo \$! >$WORK/lost.pid"
 is-daemon = true
 shutdown.command = "exit 4"
+[services.forgotten]
+command = "setsid sleep 1003 >/dev/null & echo \$! >$WORK/forgotten.pid"
+is-daemon = true
 TOML
 inside -s
 until_true test -s "$WORK/daemon.pid"
+until_true test -s "$WORK/forgotten.pid"
 until_true test -s "$WORK/lost.pid"
-launched() { [ "$(status)" = "daemon=Launched lost=Launched" ]; }
+launched() { [ "$(status)" = "daemon=Launched forgotten=Launched lost=Launched" ]; }
 until_true launched
+flox services stop forgotten
+equal "$(status)" "daemon=Launched forgotten=Stopped lost=Launched"
+contains "$(flox services logs forgotten)" "it has no shutdown.command: what it has started ends with the last activation"
 running "$WORK/daemon.pid" || die "the daemon does not run"
 leave
 until_true gone "$(cat "$WORK/daemon.pid")"
 until_true gone "$(cat "$WORK/lost.pid")"
+until_true gone "$(cat "$WORK/forgotten.pid")"
 equal "$(flox services logs daemon)" stopping
 contains "$(flox services logs lost)" "the shutdown command ended with exit code 4"
 

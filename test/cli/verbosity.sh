@@ -69,6 +69,9 @@ code=0; flox -q run busybox-static --program busybox -- sh -c 'exit 7' || code=$
 equal $code 7
 code=0; flox -q run hello --program nothing 2>/dev/null || code=$?
 equal $code 127
+mkdir -p "$WORLD/admin/sbin"
+printf '#!%s/bin/sh\necho "$0 in $PATH"\n' "$BUSYBOX" >"$WORLD/admin/sbin/admin" && chmod +x "$WORLD/admin/sbin/admin"
+contains "$(flox -q run "$(flox store add "$WORLD/admin" --name admin-1.0)")" "/sbin/admin in "
 equal "$(ls -A)" ""
 stop_server catalog
 contains "$(flox run hello 2>&1)" "hello 1.1"

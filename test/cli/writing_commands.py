@@ -224,6 +224,9 @@ def cases():
         Case("init", ["init", "-n", "made"], cwd="made", setup=lambda world: os.makedirs(world.path("made")), state=environment("made"),
              already="has an environment already"),
         Case("install", ["install", "hello"], state=here, beside=["install", "other"]),
+        # Of the catalog's environment, without a directory.
+        Case("install", ["install", "-r", "acme/web", "other"], setup=pushed, remote=True, between=True, points=4, already="already installed",
+             state=environment("project", ("latest", catalog("/api/v1/environments/acme/web")))),
         Case("uninstall", ["uninstall", "hello"], setup=installed("hello", "other"), state=here, beside=["uninstall", "other"],
              already="not installed|no package"),
         Case("edit", ["edit", "-f", "../new.toml"], setup=edited, state=here, beside=["install", "other"]),

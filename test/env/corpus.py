@@ -248,6 +248,7 @@ def manifests():
     found["tab-lists"] = one + "[install]\ngit.pkg-path = \"git\"\ngit.systems = [\n\t\"aarch64-darwin\",\n\t\"" + HERE + "\",\n]\njq.pkg-path = \"jq\"\n"
     found["services-only"] = one + "[services]\n# a.command = \"b\"\n\n[services.db]\ncommand = \"postgres -D $PGDATA -k $PGDATA\"\n" \
         "is-daemon = true\nshutdown.command = \"pg_ctl stop\"\n\n## Include ---\n[include]\n# environments = []\n"
+    found["daemon-alone"] = ten + "[install]\n" + tools + "[services.db]\ncommand = \"postgres -D $PGDATA\"\nis-daemon = true\n"
     found["containerize"] = ten + "[install]\n" + tools + CONTAINERIZE
     return found
 

@@ -155,6 +155,62 @@ pids=()
 for i in 1 2 3 4; do flox activate -r acme/first -- true & pids+=($!); done
 for pid in "${pids[@]}"; do wait "$pid"; done
 
+step "an environment of the catalog is changed without a directory of one's own"
+flox init -d "$WORLD/far" -n far 2>/dev/null && flox install -d "$WORLD/far" hello@1.0 && flox push -d "$WORLD/far"
+far() { curl -fs "$CATALOG_URL/api/v1/environments/acme/far${1:-}"; }
+left() { find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'flox-remote-*' | sort; }
+before=$(left)
+contains "$(flox install -r acme/far other 2>&1)" "acme/far is at generation 2"
+equal "$(far | jq -r '.lock.packages[].install_id' | sort -u | xargs)" "hello other"
+equal "$(flox activate -r acme/far -- other)" "other 1.0"
+contains "$(flox install --remote acme/far other 2>&1)" "! 'other' already installed to environment 'far'"
+contains "$(flox uninstall -r acme/far other 2>&1)" "generation 3"
+contains "$(flox upgrade -r acme/far 2>&1)" "ℹ no package of environment 'far' has a newer version"
+printf '# mine\nversion = 1\n[install]\nhello.pkg-path = "hello" # stays\n' >"$WORLD/far.toml"
+contains "$(flox edit -r acme/far -f "$WORLD/far.toml" 2>&1)" "generation 4"
+far | jq -j .manifest | cmp - "$WORLD/far.toml"
+contains "$(EDITOR='sed -i s/mine/yours/' flox edit -r acme/far 2>&1)" "generation 5"
+contains "$(flox generations history -r acme/far)" "other"
+equal "$(far | jq .generation) $(find . | wc -l)" "5 1"
+contains "$(flox pull -d "$WORLD/far")" "generation 5"
+
+step "what such a change cannot be leaves the catalog, and this machine, as they were"
+catalog_has=$(far | sha256sum) state=$(find "$XDG_STATE_HOME" | sort)
+refused "'acme/far:2' is one generation, which stays as it is" flox install -r acme/far:2 other
+refused "no environment" flox install -r acme/nothing other
+refused "is not the name of an environment" flox install -r ../far other
+refused "(standard input):1:1" flox edit -r acme/far -f - <<<'[nonsense]'
+refused "which others do not have" flox edit -r acme/far -f - <<<"$(printf 'version = 1\n[include]\nenvironments = [{ dir = "%s" }]\n' "$WORLD/far")"
+refused "Did you mean" flox install -r acme/far helo
+refused "is not installed in environment 'far'" flox uninstall -r acme/far other
+refused "cannot be used together" flox edit -r acme/far --name near
+refused "cannot be reached" env FLOX_CATALOG_URL=http://127.0.0.1:1 flox install -r acme/far other
+refused "token" env -u FLOX_CATALOG_TOKEN -u FLOX_CATALOG_TOKEN_FILE flox install -r acme/far other
+refused "flox trust accept acme" env FLOX_ALLOW_UNSIGNED=false flox install -r acme/far other
+refused "Your text is in" env EDITOR='echo "x y" >>' flox edit -r acme/far
+contains "$(EDITOR='echo "x y" >>' flox edit -r acme/far 2>&1 || true)" "flox edit -r acme/far -f"
+equal "$(far | sha256sum)" "$catalog_has"
+# Somebody pushes while the editor is open.
+cat >"$WORLD/slow-editor" <<SH
+#!/bin/sh
+# An editor gets no secrets.
+FLOX_CATALOG_TOKEN='$FLOX_CATALOG_TOKEN' flox install -r acme/far third && echo '[vars]' >>"\$1"
+SH
+chmod +x "$WORLD/slow-editor"
+said=$(EDITOR=$WORLD/slow-editor flox edit -r acme/far 2>&1) && die "it was pushed over generation 6"
+contains "$said" "the catalog has generation 6, and what is here was made from generation 5"
+contains "$said" "  - third 1.0"
+contains "$said" "Run the command again"
+contains "$said" "Your text is in"
+equal "$(far | jq .generation)" 6
+pids=()
+for package in other hello@1.0; do flox install -r acme/far $package >"$WORLD/logs/far-$package" 2>&1 & pids+=($!); done
+won=0
+for pid in "${pids[@]}"; do if wait "$pid"; then won=$((won + 1)); fi; done
+[ "$(far | jq .generation)" = $((6 + won)) ] && [ $won -ge 1 ] || die "$won of two were pushed: $(far | jq .generation)"
+equal "$(left)" "$before"
+equal "$(find "$XDG_STATE_HOME" | sort)" "$state"
+
 step "what the catalog does not answer comes from here, and what another one answers does not"
 cp -r "$WORLD/cache" "$WORLD/cache-2"
 export XDG_CACHE_HOME=$WORLD/cache-2

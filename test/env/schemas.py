@@ -25,7 +25,7 @@ RIGHT = [
     "[profile]\ncommon = ''\nbash = ''\nzsh = ''\nfish = ''\ntcsh = ''\n[profile.deactivate]\ncommon = ''\ntcsh = ''",
     "[services]\nauto-start = true\na.command = 'x'\nb = { command = 'x', depends-on.a.condition = 'process_started' }",
     "[services.a]\ncommand = 'x'\nis-daemon = true\nshutdown.command = 'y'\nvars.A = ''\nsystems = []\nsystemd.unit.X = 1",
-    "[services.a]\ncommand = 'x'\nshutdown = { signal = 2, timeout-seconds = 3 }",
+    "[services.a]\ncommand = 'x'\nshutdown = { signal = 2, timeout-seconds = 3 }", "[services.a]\ncommand = 'x'\nis-daemon = true",
     "[build.a]\ncommand = 'x'\nversion.file = 'V'\nlicense = ['MIT']\nsandbox = 'pure'\nsandbox-allow = ['/x']\nruntime-packages = []",
     "[build.a]\ncommand = 'x'\nversion = '1'\nlicense = 'MIT'\ndescription = 'x'", "[build.a]\ncommand = 'x'\nversion.command = 'date'",
     "[options]\nsystems = []\nallow = { unfree = true, broken = false, licenses = ['MIT'] }\nsemver.allow-pre-releases = true\n"
@@ -50,7 +50,7 @@ WRONG = [
     "[profile.deactivate]\ndeactivate = ''", "[profile]\ndeactivate = ''", "[services]\nauto-start = 'yes'", "[services.a]",
     "[services.a]\ncommand = 1", "[services.a]\ncommand = 'x'\ncomand = 'y'", "[services]\n'a/b'.command = 'x'",
     "[services]\n'.a'.command = 'x'", "[services]\n'a '.command = 'x'", f"[services]\n{'x' * 65}.command = 'x'",
-    "[services.a]\ncommand = 'x'\nis-daemon = true", "[services.a]\ncommand = 'x'\nis-daemon = 1",
+    "[services.a]\ncommand = 'x'\nis-daemon = 1",
     "[services.a]\ncommand = 'x'\nshutdown = {}", "[services.a]\ncommand = 'x'\nshutdown.signal = 32",
     "[services.a]\ncommand = 'x'\nshutdown = { signal = 1, command = 'y' }", "[services.a]\ncommand = 'x'\nshutdown.timeout-seconds = 0",
     "[services.a]\ncommand = 'x'\ndepends-on.b = 'started'", "[services.a]\ncommand = 'x'\ndepends-on.b.condition = 'started'",

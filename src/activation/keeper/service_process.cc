@@ -129,7 +129,12 @@ void ServiceProcess::stop() {
   state_ = State::stopping;
   deadline_ = Clock::now() + service_.shutdown_limit;
   if (service_.shutdown_command.empty()) {
-    ::kill(-pid_, service_.shutdown_signal);
+    if (pid_ > 0) {
+      ::kill(-pid_, service_.shutdown_signal);
+      return;
+    }
+    output_.say("flox: it has no shutdown.command: what it has started ends with the last activation");
+    finish_stop();
     return;
   }
   try {

@@ -19,6 +19,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/remote_environment.h"
 #include "cli/say.h"
 #include "env/activation.h"
 #include "env/container_config.h"
@@ -37,7 +38,7 @@ namespace fs = std::filesystem;
 constexpr const char* first_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct ContainerizeOptions {
-  std::string directory = ".", file, runtime, name, tag = "latest", mode = "run", tools;
+  std::string directory = ".", reference, file, runtime, name, tag = "latest", mode = "run", tools;
   std::vector<std::string> labels;
   bool json = false;
 };
@@ -229,7 +230,9 @@ void containerize(ContainerizeOptions options) {
     fail_usage("--file - and --json both write to standard output", "Name a file.");
   if (options.file == "-" && ::isatty(STDOUT_FILENO) != 0)
     fail_usage("--file -: standard output is a terminal", "Redirect it, or name a file.");
-  const env::Environment environment = env::Environment::find(options.directory);
+  const env::Environment environment = options.reference.empty()
+                                           ? env::Environment::find(options.directory)
+                                           : remote_environment(options.reference, options.directory, 0);
   check_name(options.name.empty() ? environment.name() : options.name);
   store::LocalStore store(Config::load().root);
   const nix::StorePath tools = tools_of(store, options.tools);
@@ -267,6 +270,7 @@ void add_containerize(CLI::App& app) {
   auto options = std::make_shared<ContainerizeOptions>();
   auto* command = app.add_subcommand("containerize", "Write an environment as a container image");
   add_directory(*command, options->directory);
+  add_reference(*command, options->reference);
   auto* file = command->add_option("-f,--file", options->file,
                                    "file for the archive; -: standard output (default: NAME-container.tar)");
   command->add_option("--runtime", options->runtime, "give it to this runtime instead")
@@ -295,6 +299,7 @@ void add_containerize(CLI::App& app) {
       "same\n"
       "bytes on any machine; without --tools the tools are made of this machine's programs.\n\n"
       "Examples:\n  flox containerize\n  flox containerize -f - | ctr images import -\n"
+      "  flox containerize -r acme/web:3\n"
       "  flox containerize --runtime docker && docker run --rm web\n"
       "  flox containerize --tools flox-tools@1.0");
   command->callback([options] { containerize(*options); });

@@ -43,8 +43,7 @@ void add_generations_list(CLI::App& generations) {
   add_environment_choice(*command, options->choice);
   add_json(*command, options->json);
   command->add_flag("--no-pager", options->no_pager, "as without it: nothing is paged");
-  refuse_option(*command, "-t,--tree", Takes::nothing,
-                "generations follow each other, each from the one before",
+  refuse_option(*command, "-t,--tree", "generations follow each other, each from the one before",
                 "Run 'flox generations history' for what each changed.");
   command->footer("Examples:\n  flox generations list\n  flox generations list -r acme/web --json");
   command->callback([options] { list_generations(*options); });

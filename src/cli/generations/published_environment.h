@@ -7,14 +7,11 @@
 #include <string>
 
 #include "catalog/answer_verifier.h"
+#include "cli/options.h"
 #include "env/environment.h"
 
 namespace flox::cli {
 
-struct EnvironmentChoice {
-  std::string directory = ".";
-  std::string reference;
-};
 // -d and -r.
 void add_environment_choice(CLI::App& command, EnvironmentChoice& choice);
 
