@@ -102,6 +102,10 @@ std::string ConfinedService::ask(const std::string& question) {
 }
 
 std::string ConfinedService::ask_alone(const std::string& question) {
+  {
+    const std::lock_guard lock(mutex_);
+    check_goes_on();
+  }
   std::mutex mutex;
   bool given = false;
   std::optional<std::string> answer;
