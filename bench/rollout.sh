@@ -3,34 +3,14 @@
 # asked for, with sharing between nodes and without; and the same when all nodes but one have it already.
 #   NODES=20 COUNT=100 BYTES=500000   store paths of the closure, bytes of each
 . "$(dirname "$0")/../test/lib.sh"
-UPSTREAM=10.77.0.254
 . "$PROJECT/test/node/peer_support.sh"
 NODES=${NODES:-20} COUNT=${COUNT:-100} BYTES=${BYTES:-500000}
 enter_world "$@"
 
-node_address() { echo "10.77.0.$1"; }
-node_words() { echo "nsenter --net=/run/netns/node$1 --"; }
-in_node() { local n=$1 && shift && nsenter --net="/run/netns/node$n" -- "$@"; }
 step "$NODES nodes with a network each, and a cache"
-ip link set lo up 2>/dev/null || true
-ip netns add cache
-bridge() { nsenter --net=/run/netns/cache -- "$@"; }
-bridge ip link add nodes type bridge
-bridge ip addr add $UPSTREAM/24 dev nodes
-bridge ip link set nodes up
-bridge ip link set lo up
-for ((n = 1; n <= NODES; n++)); do
-  ip netns add "node$n"
-  bridge ip link add "to$n" type veth peer name eth0 netns "node$n"
-  bridge ip link set "to$n" master nodes up
-  in_node "$n" ip link set lo up
-  in_node "$n" ip addr add "$(node_address "$n")/24" dev eth0
-  in_node "$n" ip link set eth0 up
-done
+make_networks "$NODES"
 make_cache "$BYTES" "$COUNT"
-CACHE=http://$UPSTREAM:$PORT
-start_server cache nsenter --net=/run/netns/cache -- python3 "$PROJECT/test/node/counting_cache.py" "$WORLD/cache" "$UPSTREAM:$PORT" "$WORLD/upstream.log"
-wait_until 10 "the cache" nsenter --net=/run/netns/cache -- curl -fs -o /dev/null "$CACHE/nix-cache-info"
+start_cache
 whole=$(($(du -bs "$WORLD/cache/nar" | cut -f1)))
 
 # nodes_with PEERS FIRST: nodes FIRST to NODES anew, with empty stores.

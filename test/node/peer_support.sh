@@ -5,11 +5,39 @@
 #   start_cache [RATE]        serves it at $CACHE; upstream_bytes says how much it gave since forget_upstream
 #   start_peer_node N [OPTION…]  floxd N with the root $WORLD/nodes/N, its peers in $PEERS
 #   want N ID [PATH]          the container ID on that node asks for the closure; prints "ok …" or the error
+#   make_networks COUNT       before these: each node and the cache have a network of their own, joined by a bridge in that of the cache
+#   cut_node N, join_node N   takes node N off the bridge, and puts it back
 PORT=$((20000 + RANDOM % 8000))  # below those that the kernel gives out
 UPSTREAM=${UPSTREAM:-127.0.0.1}  # where the cache listens
 node_address() { echo "127.0.0.$((1 + $1))"; }
 in_node() { shift && env "$@"; }  # NODE COMMAND…
 node_words() { :; }              # in front of a command that is to run where the node is
+cache_words() { :; }             # … where the cache is
+make_networks() {
+  local n
+  UPSTREAM=10.77.0.254
+  node_address() { echo "10.77.0.$1"; }
+  node_words() { echo "nsenter --net=/run/netns/node$1 --"; }
+  cache_words() { echo "nsenter --net=/run/netns/cache --"; }
+  in_node() { local n=$1 && shift && nsenter --net="/run/netns/node$n" -- "$@"; }
+  bridge() { nsenter --net=/run/netns/cache -- "$@"; }
+  ip link set lo up 2>/dev/null || true
+  ip netns add cache
+  bridge ip link add nodes type bridge
+  bridge ip addr add $UPSTREAM/24 dev nodes
+  bridge ip link set nodes up
+  bridge ip link set lo up
+  for ((n = 1; n <= $1; n++)); do
+    ip netns add "node$n"
+    bridge ip link add "to$n" type veth peer name eth0 netns "node$n"
+    bridge ip link set "to$n" master nodes up
+    in_node "$n" ip link set lo up
+    in_node "$n" ip addr add "$(node_address "$n")/24" dev eth0
+    in_node "$n" ip link set eth0 up
+  done
+}
+cut_node() { bridge ip link set "to$1" down; }
+join_node() { bridge ip link set "to$1" up; }
 
 make_cache() {
   local publisher=$WORLD/publisher
@@ -23,8 +51,8 @@ make_cache() {
 }
 start_cache() {
   CACHE=http://$UPSTREAM:$PORT
-  start_server cache python3 "$PROJECT/test/node/counting_cache.py" "$WORLD/cache" "$UPSTREAM:$PORT" "$WORLD/upstream.log" "${1:-0}"
-  wait_until 10 "the cache" curl -fs -o /dev/null "$CACHE/nix-cache-info"
+  start_server cache $(cache_words) python3 "$PROJECT/test/node/counting_cache.py" "$WORLD/cache" "$UPSTREAM:$PORT" "$WORLD/upstream.log" "${1:-0}"
+  wait_until 10 "the cache" $(cache_words) curl -fs -o /dev/null "$CACHE/nix-cache-info"
   forget_upstream
 }
 forget_upstream() { : >"$WORLD/upstream.log"; }

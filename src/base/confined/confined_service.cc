@@ -60,19 +60,29 @@ ConfinedService::ConfinedService(Options options)
     : options_(std::move(options)), thread_([this] { run(); }) {}
 
 ConfinedService::~ConfinedService() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-    if (worker_ != nullptr) worker_->cancel();
-  }
-  changed_.notify_all();
+  stop();
   thread_.join();
+}
+
+void ConfinedService::stop() {
+  const std::lock_guard lock(mutex_);
+  stop_ = true;
+  if (worker_ != nullptr) worker_->cancel();
+  for (ConfinedWorker* const worker : alone_) worker->cancel();
+  leave_unanswered(waiting_);
+  leave_asked_unanswered();
+  changed_.notify_all();
+}
+
+void ConfinedService::check_goes_on() const {
+  if (stop_) fail(ErrorKind::unavailable, "this program is stopping");
 }
 
 std::string ConfinedService::ask(const std::string& question) {
   std::future<std::string> answer;
   {
     const std::lock_guard lock(mutex_);
+    check_goes_on();
     if (waiting_.size() + asked_.size() < options_.threads) {
       answer = waiting_.emplace_back(Asked{question, {}}).answer.get_future();
       changed_.notify_all();
@@ -91,7 +101,11 @@ std::string ConfinedService::ask(const std::string& question) {
   }
 }
 
-std::string ConfinedService::ask_alone(const std::string& question) const {
+std::string ConfinedService::ask_alone(const std::string& question) {
+  {
+    const std::lock_guard lock(mutex_);
+    check_goes_on();
+  }
   std::mutex mutex;
   bool given = false;
   std::optional<std::string> answer;
@@ -108,7 +122,24 @@ std::string ConfinedService::ask_alone(const std::string& question) const {
     }
     return std::exchange(given, true) ? std::string() : with_number(0, question);
   };
-  options_.start()->serve(request);
+  const auto worker = options_.start();
+  {
+    const std::lock_guard lock(mutex_);
+    check_goes_on();
+    alone_.insert(worker.get());
+  }
+  const auto forget = [&] {
+    const std::lock_guard lock(mutex_);
+    alone_.erase(worker.get());
+    if (!answer && !failure) check_goes_on();
+  };
+  try {
+    worker->serve(request);
+  } catch (const std::exception&) {
+    forget();
+    throw;
+  }
+  forget();
   if (failure) throw Error(*failure);
   if (!answer) fail(ErrorKind::unavailable, "the fetcher ended without an answer");
   return std::move(*answer);
@@ -117,6 +148,11 @@ std::string ConfinedService::ask_alone(const std::string& question) const {
 void ConfinedService::leave_unanswered(std::deque<Asked>& questions) {
   for (auto& asked : questions) asked.answer.set_exception(std::make_exception_ptr(Unanswered()));
   questions.clear();
+}
+
+void ConfinedService::leave_asked_unanswered() {
+  for (auto& [number, asked] : asked_) asked.answer.set_exception(std::make_exception_ptr(Unanswered()));
+  asked_.clear();
 }
 
 void ConfinedService::run() {
@@ -136,8 +172,7 @@ void ConfinedService::run() {
     lock.lock();
     // Those that came after the last thread had been sent home wait for the next life.
     if (has_failed) leave_unanswered(waiting_);
-    for (auto& [number, asked] : asked_) asked.answer.set_exception(std::make_exception_ptr(Unanswered()));
-    asked_.clear();
+    leave_asked_unanswered();
   }
   leave_unanswered(waiting_);
 }

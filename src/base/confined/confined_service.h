@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -52,6 +53,8 @@ class ConfinedService {
   // one, or that it did not live to answer, because of what it read for another, is asked in a process of its
   // own. Throws the answer's Error; unavailable if that process died, or did not answer in time.
   std::string ask(const std::string& question);
+  // Ends: whoever waits for an answer, or asks from now on, hears Error(unavailable).
+  void stop();
 
  private:
   struct Asked {
@@ -61,8 +64,10 @@ class ConfinedService {
   // Thrown to ask(): nothing is known of the question.
   struct Unanswered {};
 
-  std::string ask_alone(const std::string& question) const;
+  std::string ask_alone(const std::string& question);
+  void check_goes_on() const;  // under the mutex
   static void leave_unanswered(std::deque<Asked>& questions);
+  void leave_asked_unanswered();  // under the mutex
   void run();
   void serve_one_life();
   // A thread of the process has sent the answer to its last question, if it had one; gives it the next, or
@@ -79,6 +84,7 @@ class ConfinedService {
   std::optional<std::chrono::steady_clock::time_point> life_ends_;  // from its first question on
   bool is_over_ = false;                                            // its life, before its time
   ConfinedWorker* worker_ = nullptr;                                // while it lives
+  std::set<ConfinedWorker*> alone_;  // others that live, each with one question
   bool stop_ = false;
   std::thread thread_;  // the process ends with the thread that started it
 };

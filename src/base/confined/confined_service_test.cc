@@ -137,6 +137,31 @@ TEST(ConfinedService, ItEndsAndTheNextQuestionStartsAnother) {
   EXPECT_GE(brief.starts, 2);
 }
 
+TEST(ConfinedService, StoppedItOwesNobodyAnAnswer) {
+  std::latch release(1);
+  std::latch busy(2);
+  Service slow([&](std::string_view question) {
+    busy.count_down();
+    release.wait();
+    return echo(question);
+  });
+  auto ask = [&] { return std::async(std::launch::async, [&] { return slow.service.ask("slow"); }); };
+  auto first = ask(), second = ask();
+  busy.wait();
+  slow.service.stop();
+  EXPECT_THROW(first.get(), Error);
+  EXPECT_THROW(second.get(), Error);
+  try {
+    slow.service.ask("late");
+    FAIL() << "it was answered";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::unavailable);
+    EXPECT_THAT(error.what(), HasSubstr("stopping"));
+  }
+  EXPECT_EQ(slow.starts, 1);
+  release.count_down();
+}
+
 TEST(ConfinedService, ItIsNotWaitedForWithoutEnd) {
   std::latch release(1);
   Service hangs(

@@ -59,8 +59,11 @@ std::chrono::seconds parse_duration(std::string_view text, std::chrono::seconds 
   const std::string_view whole = text;
   const double value = take_number(text, "duration (as in 90s, 15m, 12h or 30d)");
   for (const auto& [name, seconds] : units)
-    if (text == name && value * seconds < 1e12)
-      return std::chrono::seconds(static_cast<int64_t>(value * seconds));
+    if (text == name && value * seconds < 1e12) {
+      // 0 often means that there is no limit: only 0 is that, and less than a second is one.
+      const auto whole_seconds = static_cast<int64_t>(value * seconds);
+      return std::chrono::seconds(whole_seconds == 0 && value > 0 ? 1 : whole_seconds);
+    }
   fail(ErrorKind::invalid_input, "'{}' is not a duration (as in 90s, 15m, 12h or 30d)", whole);
 }
 

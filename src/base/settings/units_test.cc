@@ -19,6 +19,8 @@ TEST(Units, are_read_and_written_as_people_do) {
   EXPECT_EQ(size_text(20ULL << 30), "20.0 GiB");
   EXPECT_EQ(parse_duration("90"), std::chrono::seconds(90));
   EXPECT_EQ(parse_duration("2w"), std::chrono::hours(336));
+  EXPECT_EQ(parse_duration("0.001s"), std::chrono::seconds(1));
+  EXPECT_EQ(parse_duration("0"), std::chrono::seconds(0));
   EXPECT_EQ(duration_text(std::chrono::seconds(0)), "0 s");
   EXPECT_EQ(duration_text(std::chrono::seconds(59)), "59 s");
   EXPECT_EQ(duration_text(std::chrono::seconds(200)), "3 min 20 s");

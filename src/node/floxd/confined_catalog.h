@@ -51,6 +51,9 @@ class ConfinedCatalog {
   // What runs on this node (node_report), with the node's login. Throws what catalog::Client::ask() throws.
   void report(const std::string& node, const nlohmann::json& report) const;
 
+  // Ends what is being asked, for floxd ends.
+  void stop() { service_.stop(); }
+
  private:
   // The answer to a question, read by `read(answer, kept)`, which verifies it in one way or the other: the
   // catalog's, which is kept for the pod, or the one that was kept. `is_moving(result)`: whether the question

@@ -101,8 +101,12 @@ class Environments {
 
   // Whether an environment is being fetched or built now for which a pod waits.
   bool busy() const { return under_way_.busy({Lane::start, Lane::pod}); }
-  // What is being fetched is stopped, for floxd ends.
-  void stop() { under_way_.stop(); }
+  // What is being asked and fetched is stopped, for floxd ends: a catalog that does not answer holds up no
+  // restart.
+  void stop() {
+    under_way_.stop();
+    catalog_.stop();
+  }
   store::LocalStore& store() const noexcept { return store_; }
 
  private:

@@ -39,11 +39,8 @@ void FairThreads::stop() {
 
 FairThreads::Use FairThreads::use() const {
   const std::scoped_lock lock(mutex_);
-  Use use;
-  for (const auto& [name, tenant] : tenants_) {
-    use.running += tenant.running;
-    use.waiting += tenant.waiting.size();
-  }
+  Use use{.running = places_.taken()};
+  for (const auto& [tenant, work] : waiting_) use.waiting += work.size();
   return use;
 }
 
@@ -54,7 +51,7 @@ uint64_t FairThreads::last_served(const std::string& tenant) const {
 
 void FairThreads::post(const std::string& tenant, std::function<void()> work) {
   const std::scoped_lock lock(mutex_);
-  tenants_[tenant].waiting.push_back(std::move(work));
+  waiting_[tenant].push_back(std::move(work));
   start_waiting();
 }
 
@@ -79,21 +76,22 @@ asio::awaitable<void> FairThreads::run_to_end(std::string tenant, std::function<
 
 void FairThreads::start_waiting() {
   for (;;) {
-    auto next = tenants_.end();
-    for (auto it = tenants_.begin(); it != tenants_.end(); ++it)
-      if (!it->second.waiting.empty() && it->second.running < free_ &&
-          (next == tenants_.end() || std::pair(it->second.running, last_served(it->first)) <
-                                         std::pair(next->second.running, last_served(next->first))))
-        next = it;
-    if (next == tenants_.end()) return;
-    auto& [name, tenant] = *next;
-    ++tenant.running;
-    --free_;
+    auto next = waiting_.end();
+    const auto rank = [this](const auto& it) {
+      return std::pair(places_.taken(it->first), last_served(it->first));
+    };
+    for (auto it = waiting_.begin(); it != waiting_.end(); ++it)
+      if (places_.has_one_for(it->first) && (next == waiting_.end() || rank(it) < rank(next))) next = it;
+    if (next == waiting_.end()) return;
+    const std::string name = next->first;
+    places_.take(name);
     constexpr size_t remembered = 4096;
     if (served_.size() >= remembered)
-      std::erase_if(served_, [&](const auto& served) { return !tenants_.contains(served.first); });
+      std::erase_if(served_, [&](const auto& served) {
+        return !waiting_.contains(served.first) && places_.taken(served.first) == 0;
+      });
     served_[name] = ++pieces_;
-    asio::post(threads_, [this, name, work = std::move(tenant.waiting.front())]() mutable {
+    asio::post(threads_, [this, name, work = std::move(next->second.front())]() mutable {
       if (begin_) begin_();
       try {
         std::exchange(work, nullptr)();
@@ -102,15 +100,14 @@ void FairThreads::start_waiting() {
       }
       ended(name);
     });
-    tenant.waiting.pop_front();
+    next->second.pop_front();
+    if (next->second.empty()) waiting_.erase(next);
   }
 }
 
 void FairThreads::ended(const std::string& tenant) {
   const std::scoped_lock lock(mutex_);
-  ++free_;
-  const auto own = tenants_.find(tenant);
-  if (--own->second.running == 0 && own->second.waiting.empty()) tenants_.erase(own);
+  places_.give_back(tenant);
   start_waiting();
 }
 

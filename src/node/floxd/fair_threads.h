@@ -1,7 +1,7 @@
 // Threads that tenants share. How long a piece of work takes is its tenant's choice (a large environment, a
-// slow cache), so no tenant gets all the threads: a tenant that uses as many threads as are free waits. Who
-// has the fewest comes first, and among those who was served the longest time ago: however much work a tenant
-// has waiting, another one waits for one piece of it at most.
+// slow cache), so no tenant gets all the threads (fair_places.h). Who has the fewest comes first, and among
+// those who was served the longest time ago: however much work a tenant has waiting, another one waits for
+// one piece of it at most.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -16,6 +16,8 @@
 #include <string>
 #include <utility>
 
+#include "node/floxd/fair_places.h"
+
 namespace flox::node {
 
 // Thread-safe.
@@ -23,7 +25,7 @@ class FairThreads {
  public:
   // `begin`: called on a thread before each piece of work, to set what is the thread's own; may be empty.
   explicit FairThreads(size_t threads, std::function<void()> begin = {})
-      : begin_(std::move(begin)), free_(threads), threads_(threads) {}
+      : begin_(std::move(begin)), places_(threads), threads_(threads) {}
   // Stops.
   ~FairThreads();
   // Waits for running work, and drops waiting work; what comes later is dropped, too.
@@ -48,10 +50,6 @@ class FairThreads {
 
  private:
   boost::asio::awaitable<void> run_to_end(std::string tenant, std::function<void()> work);
-  struct Tenant {
-    size_t running = 0;
-    std::deque<std::function<void()>> waiting;
-  };
   // Which of two with as much running comes first.
   uint64_t last_served(const std::string& tenant) const;  // under the mutex
   void ended(const std::string& tenant);
@@ -59,9 +57,9 @@ class FairThreads {
 
   const std::function<void()> begin_;
   mutable std::mutex mutex_;
-  size_t free_;                             // threads
-  std::map<std::string, Tenant> tenants_;   // those with work
-  uint64_t pieces_ = 0;                     // begun so far
+  FairPlaces places_;                                                 // of work that runs
+  std::map<std::string, std::deque<std::function<void()>>> waiting_;  // by tenant; those with such work
+  uint64_t pieces_ = 0;                                               // begun so far
   std::map<std::string, uint64_t> served_;  // by tenant: its last piece; of those with work, and some others
   boost::asio::thread_pool threads_;
 };

@@ -223,28 +223,34 @@ std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::Loc
   });
 }
 
-// The stub images are in memory: they never wait behind an environment that is being pulled.
-std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images,
-                                           InheritedSockets& inherited) {
+// Null where no images are served.
+std::unique_ptr<ImageRegistry> image_registry_of(const Config& config, Images& images, FairThreads& lane) {
   if (!config.registry_address) return nullptr;
+  return std::make_unique<ImageRegistry>(
+      images, lane,
+      ImageRegistry::Options{.key = node_key_of(config.registry_key_file),
+                             .endpoint = "http://" + config.registry_address->to_string()});
+}
+
+// The stub images are in memory: they never wait behind an environment that is being pulled.
+std::unique_ptr<HttpServer> serve_registry(const Config& config, ImageRegistry* environments,
+                                           InheritedSockets& inherited) {
+  if (environments == nullptr) return nullptr;
   const AddressPort& place = *config.registry_address;
   auto stubs = std::make_shared<Registry>(make_stub_images(installed_pause()));
   Fd listening = inherited.take(place.to_string());
-  auto environments = std::make_shared<ImageRegistry>(
-      images, ImageRegistry::Options{.key = node_key_of(config.registry_key_file),
-                                     .endpoint = "http://" + place.to_string()});
   return std::make_unique<HttpServer>(
       HttpServerOptions{.address = place.address,
                         .port = place.port,
                         .listening = listening ? std::make_shared<Fd>(std::move(listening)) : nullptr,
-                        .threads = 16,
+                        .threads = 4,
                         .read_only = true,
                         .at_once = [stubs](const ServerRequest& request) -> std::optional<ServerResponse> {
                           if (ImageRegistry::is_for(request)) return std::nullopt;
                           return stubs->answer(request);
                         },
-                        .max_connections = 128,
-                        .max_waiting = 64},
+                        .max_connections = 512,
+                        .max_waiting = 512},
       [environments](const ServerRequest& request) { return environments->answer(request); });
 }
 
@@ -442,6 +448,7 @@ void serve(const Options& options) {
   Prefetcher prefetches(config, environments, containers, kept, policy, queue[Lane::prefetch], metrics);
   LazyStarts lazy(config, environments, views, queue, metrics, state / node::state::lazy,
                   state / node::state::lazy_profiles, directory_of(config.node_socket) / "lazy");
+  const std::unique_ptr<ImageRegistry> image_registry = image_registry_of(config, images, queue[Lane::image]);
   const Ending ending{environments, queue};
   NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, pod_socket,
                    lazy, grants, policy, metrics, starts, spans.get());
@@ -473,7 +480,7 @@ void serve(const Options& options) {
   const PodServer pods(config, pod, prefetches, status, budgets, queue[Lane::pod], metrics);
   const std::unique_ptr<HttpServer> http =
       serve_metrics(config, store, metrics, pods, prefetches, queue, spans.get());
-  const std::unique_ptr<HttpServer> registry = serve_registry(config, images, inherited);
+  const std::unique_ptr<HttpServer> registry = serve_registry(config, image_registry.get(), inherited);
   const std::unique_ptr<PeerListener> peer_server =
       reader == nullptr ? peers.serve(store, writer.get()) : nullptr;
   const auto peer_port = peer_server ? peer_server->port() : std::nullopt;
@@ -513,6 +520,7 @@ void serve(const Options& options) {
   notify_service_manager("READY=1");
   loop.run();
   notify_service_manager("STOPPING=1");
+  if (image_registry) image_registry->end_waiting();
   // Images are small: containerd does not ask again for one whose transfer breaks.
   if (registry) registry->drain(std::chrono::seconds(5));
   // What is being realised now is left to the next floxd: a store has no half paths.

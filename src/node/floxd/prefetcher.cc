@@ -69,7 +69,8 @@ void check_count(const std::vector<std::string>& environments) {
 }  // namespace
 
 Prefetcher::Prefetcher(const Config& config, Environments& environments, const Containers& containers,
-                       KeptPods& kept, PodPolicy& policy, FairThreads& lane, Metrics& metrics)
+                       KeptPods& kept, PodPolicy& policy, FairThreads& lane, Metrics& metrics,
+                       Realise realise)
     : config_(config),
       environments_(environments),
       containers_(containers),
@@ -77,6 +78,11 @@ Prefetcher::Prefetcher(const Config& config, Environments& environments, const C
       policy_(policy),
       lane_(lane),
       metrics_(metrics),
+      realise_(realise ? std::move(realise)
+                       : [&environments](const env::Lockfile& lock, const std::string& holder,
+                                         const Environments::Terms& terms) {
+                           return environments.realise(lock, env::current_system(), "run", holder, terms);
+                         }),
       records_(prefetch_directory(config.root)),
       disk_([this](const std::string& key, const PrefetchDisk::Change& change) { apply(key, change); }) {
   {
@@ -120,8 +126,8 @@ std::vector<Prefetcher::Status> Prefetcher::add(const Container* asking,
   if (time > config_.prefetch_time || time.count() < 0)
     throw Error(
         ErrorKind::invalid_input,
-        fmt::format("a deadline of {}: this node allows {} (prefetch_time)", duration_text(time),
-                    duration_text(config_.prefetch_time)),
+        fmt::format("a deadline of {}: this node allows {} (prefetch_time)", exact_duration_text(time),
+                    exact_duration_text(config_.prefetch_time)),
         "Ask for a shorter time. What has come by then stays, and the next request goes on from there.");
   std::vector<policy::Asked> wanted;
   for (const std::string& name : environments) wanted.push_back(asked_reference(name));
@@ -523,12 +529,12 @@ nix::StorePath Prefetcher::fetch(const Run& run, PodRequest* asked) {
     if (Entry* const entry = find_run(run.key, run.id)) entry->progress = now;
   };
   const auto body = [&] {
-    return environments_.realise(named.lock, env::current_system(), "run", record.next_holder(),
-                                 {.lane = Lane::prefetch,
-                                  .limits = limits,
-                                  .check_closure = check,
-                                  .gone = [this, &run] { return is_to_end(run.key, run.id); },
-                                  .on_progress = progress});
+    return realise_(named.lock, record.next_holder(),
+                    {.lane = Lane::prefetch,
+                     .limits = limits,
+                     .check_closure = check,
+                     .gone = [this, &run] { return is_to_end(run.key, run.id); },
+                     .on_progress = progress});
   };
   return asked == nullptr ? body() : asked->within_limits(body);
 }

@@ -28,10 +28,13 @@ namespace flox::node {
 // operator, who sees all and asks for the node.
 class Prefetcher {
  public:
+  // As Environments::realise(), for this node.
+  using Realise = std::function<nix::StorePath(const env::Lockfile& lock, const std::string& holder,
+                                               const Environments::Terms& terms)>;
   // All must outlive it; `lane` is stopped before it goes. Goes on with what an earlier floxd was asked for.
-  // Throws Error.
+  // `realise`: instead of how `environments` does it; null: so. Throws Error.
   Prefetcher(const Config& config, Environments& environments, const Containers& containers, KeptPods& kept,
-             PodPolicy& policy, FairThreads& lane, Metrics& metrics);
+             PodPolicy& policy, FairThreads& lane, Metrics& metrics, Realise realise = nullptr);
 
   struct Status {
     PrefetchRecord record;
@@ -118,6 +121,7 @@ class Prefetcher {
   PodPolicy& policy_;
   FairThreads& lane_;
   Metrics& metrics_;
+  const Realise realise_;
   mutable std::mutex mutex_;
   PrefetchRecords records_;
   Entries entries_;  // by key

@@ -8,7 +8,8 @@ namespace flox::node {
 namespace {
 
 constexpr size_t start_threads = 32;  // each may have a fetcher: MemoryMax of the unit counts them, too
-constexpr size_t pod_threads = 64;    // where pods_requests sets no limit
+constexpr size_t image_threads = 16;
+constexpr size_t pod_threads = 64;  // where pods_requests sets no limit
 
 // For this thread, and for the processes and threads that it starts. Not the idle class of the disk: what is
 // claimed here others may come to wait for.
@@ -31,6 +32,8 @@ std::string_view to_string(Lane lane) noexcept {
   switch (lane) {
     case Lane::start:
       return "start";
+    case Lane::image:
+      return "image";
     case Lane::pod:
       return "pod";
     case Lane::prefetch:
@@ -40,7 +43,7 @@ std::string_view to_string(Lane lane) noexcept {
 }
 
 RealiseQueue::RealiseQueue(const PodBudgets& pods, const PrefetchSettings& prefetch)
-    : lanes_{std::make_unique<FairThreads>(start_threads),
+    : lanes_{std::make_unique<FairThreads>(start_threads), std::make_unique<FairThreads>(image_threads),
              std::make_unique<FairThreads>(pods.pods_requests == 0 ? pod_threads : pods.pods_requests,
                                            be_behind_once<5, false>),
              std::make_unique<FairThreads>(prefetch.prefetch_at_once, be_behind_once<10, true>)} {}

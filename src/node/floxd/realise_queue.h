@@ -1,5 +1,5 @@
-// The queue of all that floxd realises, in three lanes with threads of their own, so that what is less urgent
-// holds nothing up. In each lane the namespaces take turns (fair_threads.h).
+// The queue of all that floxd realises, in four lanes with threads of their own, so that what is less urgent
+// holds nothing up. In each lane the namespaces take turns, or the owners of images (fair_threads.h).
 #pragma once
 
 #include <array>
@@ -13,10 +13,11 @@ namespace flox::node {
 
 enum class Lane {
   start,     // containers that start
+  image,     // what containerd pulls as images
   pod,       // what pods ask for themselves; less of the CPU
   prefetch,  // what nobody waits for yet; the least of the CPU and of the disk
 };
-inline constexpr std::array all_lanes{Lane::start, Lane::pod, Lane::prefetch};
+inline constexpr std::array all_lanes{Lane::start, Lane::image, Lane::pod, Lane::prefetch};
 std::string_view to_string(Lane lane) noexcept;
 
 // Thread-safe.

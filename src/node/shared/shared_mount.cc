@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -43,33 +44,50 @@ void make_read_only(const fs::path& place) {
     fail_errno(errno, "making the mount at {} read-only", place.string());
 }
 
+std::string hangs_for(std::chrono::milliseconds patience) {
+  return fmt::format("it has not answered for {} s: its file server is away, or the network to it",
+                     std::chrono::ceil<std::chrono::seconds>(patience).count());
+}
+
+// What `work` throws; Error(unavailable) if it has not ended within the patience: its thread is left to hang.
+void within(std::chrono::milliseconds patience, std::function<void()> work) {
+  std::packaged_task<void()> task(std::move(work));
+  std::future<void> done = task.get_future();
+  std::thread(std::move(task)).detach();
+  if (done.wait_for(patience) == std::future_status::timeout)
+    throw Error(ErrorKind::unavailable, hangs_for(patience),
+                "See on this node that the file server of the shared store can be reached.");
+  done.get();
+}
+
+void show(const fs::path& mount, const fs::path& root, const fs::path& place) {
+  fs::create_directories(place);
+  if (mount_of(place) != mount_of(place.parent_path())) {
+    // One that a floxd has left half made, or the operator's.
+    if (!is_read_only(place)) make_read_only(place);
+    return;
+  }
+  if (fs::absolute(root).lexically_normal() == "/")
+    throw Error(ErrorKind::invalid_input, "the node's own records would be in the store that others write",
+                "Set root in /etc/flox/config.toml to a directory of this node's, as /var/lib/flox/reader.");
+  if (!fs::is_directory(mount))
+    throw Error(ErrorKind::unavailable, fmt::format("{} is not there", mount.string()),
+                "Mount the writer's /nix/store at /nix/store, or set store_mount to where it is mounted.");
+  if (::mount(mount.c_str(), place.c_str(), nullptr, MS_BIND, nullptr) != 0) fail_errno(errno, "mounting it");
+  try {
+    make_read_only(place);
+  } catch (...) {
+    ::umount2(place.c_str(), MNT_DETACH);
+    throw;
+  }
+}
+
 }  // namespace
 
-void show_shared_store(const fs::path& mount, const fs::path& root) {
+void show_shared_store(const fs::path& mount, const fs::path& root, std::chrono::milliseconds patience) {
   const fs::path place = root / "nix/store";
-  in_context(fmt::format("showing the shared store {} at {}", mount.string(), place.string()), [&] {
-    fs::create_directories(place);
-    if (mount_of(place) != mount_of(place.parent_path())) {
-      // One that a floxd has left half made, or the operator's.
-      if (!is_read_only(place)) make_read_only(place);
-      return;
-    }
-    if (fs::absolute(root).lexically_normal() == "/")
-      throw Error(
-          ErrorKind::invalid_input, "the node's own records would be in the store that others write",
-          "Set root in /etc/flox/config.toml to a directory of this node's, as /var/lib/flox/reader.");
-    if (!fs::is_directory(mount))
-      throw Error(ErrorKind::unavailable, fmt::format("{} is not there", mount.string()),
-                  "Mount the writer's /nix at /nix, or set store_mount to where its /nix/store is.");
-    if (::mount(mount.c_str(), place.c_str(), nullptr, MS_BIND, nullptr) != 0)
-      fail_errno(errno, "mounting it");
-    try {
-      make_read_only(place);
-    } catch (...) {
-      ::umount2(place.c_str(), MNT_DETACH);
-      throw;
-    }
-  });
+  in_context(fmt::format("showing the shared store {} at {}", mount.string(), place.string()),
+             [&] { within(patience, [=] { show(mount, root, place); }); });
 }
 
 // Shared with the thread, which may hang for as long as the file server is away, also beyond the end of the
@@ -90,9 +108,7 @@ SharedMount::~SharedMount() = default;
 
 std::optional<std::string> SharedMount::ask(std::function<std::optional<std::string>()> look) {
   const auto end = std::chrono::steady_clock::now() + patience_;
-  const std::string hangs =
-      fmt::format("it has not answered for {} s: its file server is away, or the network to it",
-                  std::chrono::ceil<std::chrono::seconds>(patience_).count());
+  const std::string hangs = hangs_for(patience_);
   std::unique_lock lock(looking_->mutex);
   if (!looking_->changed.wait_until(lock, end, [&] { return !looking_->is_busy; })) return hangs;
   auto result = std::make_shared<std::optional<std::optional<std::string>>>();

@@ -16,8 +16,9 @@ namespace flox::node {
 
 // Shows `mount`, the writer's /nix/store as it is mounted on this node, read-only at ROOT/nix/store, where
 // nothing can be written to it then. A mount that is there already stays, read-only from now on. Throws
-// Error.
-void show_shared_store(const std::filesystem::path& mount, const std::filesystem::path& root);
+// Error: unavailable if the mount does not answer within the patience.
+void show_shared_store(const std::filesystem::path& mount, const std::filesystem::path& root,
+                       std::chrono::milliseconds patience = std::chrono::seconds(5));
 
 // By what the writer's store is known: a file of it, and its text, which no other store has.
 struct StoreIdentity {

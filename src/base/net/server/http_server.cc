@@ -295,6 +295,8 @@ HttpServer::~HttpServer() {
       (*pool)->stop();
       (*pool)->join();
     }
+  service.late->close();
+  service.answered_later.clear();
 }
 
 void HttpServer::begin_drain() {

@@ -66,6 +66,11 @@ struct ServerResponse {
   // the peer sees as a broken transfer. The sink throws when the peer is gone or too slow.
   std::function<void(const ByteSink&)> stream;
   std::optional<uint64_t> stream_size;  // bytes in all; without it the body goes out in chunks
+  // Instead of all these: the answer comes later, and until then the request has its connection and no
+  // thread. Called once on the thread that moves bytes, so it must not block or throw, with what takes the
+  // answer: once, from any thread, also after the server has gone; it does not throw. Not called if the
+  // client has gone before.
+  std::function<void(std::function<void(ServerResponse)>)> later;
 
   // The body that is in memory.
   std::string_view text() const noexcept { return shared_body ? *shared_body : body; }

@@ -179,6 +179,40 @@ TEST(HttpServerAnswers, of_fixed_paths_come_while_every_handler_is_busy) {
   for (auto& one : busy) EXPECT_THAT(one->hear("\r\n\r\n"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST(HttpServerAnswers, that_come_later_hold_no_thread_until_then) {
+  std::mutex mutex;
+  std::vector<std::function<void(ServerResponse)>> waiting;
+  auto server = std::make_unique<HttpServer>(
+      HttpServerOptions{.threads = 1, .max_waiting = 1}, [&](const ServerRequest& request) {
+        if (request.path == "/now") return echo(request);
+        return ServerResponse{.later = [&](std::function<void(ServerResponse)> answer) {
+          const std::lock_guard lock(mutex);
+          waiting.push_back(std::move(answer));
+        }};
+      });
+  const auto count = [&] {
+    const std::lock_guard lock(mutex);
+    return waiting.size();
+  };
+  std::vector<std::unique_ptr<Raw>> clients;
+  for (size_t i = 0; i < 20; ++i) {
+    clients.push_back(std::make_unique<Raw>(*server));
+    clients.back()->say("GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+    while (count() <= i) std::this_thread::yield();
+    EXPECT_THAT(asked(*server, "GET /now HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("GET /now"));
+  }
+  for (size_t i = 0; i < 10; ++i) waiting[i]({.body = fmt::format("answer {}\n", i)});
+  for (size_t i = 0; i < 10; ++i) {
+    // The connection goes on.
+    clients[i]->say("GET /now HTTP/1.1\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(clients[i]->hear(), AllOf(HasSubstr(fmt::format("answer {}\n", i)), HasSubstr("GET /now")));
+  }
+  clients[10]->hang_up();
+  waiting[10]({.body = "to nobody"});
+  server.reset();
+  for (size_t i = 11; i < 20; ++i) waiting[i]({.body = "too late"});
+}
+
 TEST(HttpServerAnswers, that_are_in_memory_come_while_every_handler_is_busy_if_they_are_allowed) {
   Gate gate;
   HttpServer server({.threads = 1,

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,21 @@
 namespace flox {
 
 class HttpSession;
+
+// The way by which answers that come later (ServerResponse::later) reach the server's thread for bytes, while
+// there is a server. Thread-safe.
+class HttpLateAnswers {
+ public:
+  explicit HttpLateAnswers(boost::asio::io_context& io) : io_(&io) {}
+  // Gives the answer to the session, if it is there yet.
+  void give(const std::weak_ptr<HttpSession>& session, ServerResponse response);
+  // What comes from now on is dropped.
+  void close();
+
+ private:
+  std::mutex mutex_;
+  boost::asio::io_context* io_;
+};
 
 // What the sessions of a server share.
 struct HttpService {
@@ -40,10 +56,12 @@ struct HttpService {
   void start_pending_streams();
   uint64_t memory = 0;  // bytes of bodies and answers
   bool is_stopping = false;
+  std::map<HttpSession*, std::shared_ptr<HttpSession>> answered_later;  // those that wait for that
   bool is_draining = false;               // each answer is its connection's last
   bool is_ending = false;                 // and nobody waits for a next request
   std::function<void()> on_room = [] {};  // a connection has ended
   boost::asio::io_context io{1};          // after all that its handlers refer to
+  std::shared_ptr<HttpLateAnswers> late = std::make_shared<HttpLateAnswers>(io);
   std::optional<boost::asio::thread_pool> handlers, upload_threads,
       stream_threads;  // made at their first use
 };
@@ -96,6 +114,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   bool is_late(Clock::time_point now) const;
   // Begins the streamed answer that waits for a thread; false if there is none for this peer yet.
   bool run_stream();
+  // What it has waited for.
+  void late_answer(ServerResponse response);
   // The server has begun to end (HttpServer::drain): closes a connection that waits for its next request.
   void server_ends();
 
@@ -122,6 +142,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
 
   // Answering (http_session_write.cc).
   void handle();
+  void answer_later(ServerResponse response);
   void answer(ServerResponse response);
   void send_head(std::optional<uint64_t> length, bool chunked);
   void send_text();

@@ -312,7 +312,10 @@ void HttpSession::handle() {
           return problem_of(self.request_, error);
         }
       },
-      [](HttpSession& self, ServerResponse response) { self.answer(std::move(response)); });
+      [](HttpSession& self, ServerResponse response) {
+        if (response.later) return self.answer_later(std::move(response));
+        self.answer(std::move(response));
+      });
 }
 
 // Answers although the body was not read: the connection is of no use after that.

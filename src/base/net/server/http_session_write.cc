@@ -63,6 +63,19 @@ std::string HttpStreamQueue::take(bool& ended, bool& complete) {
   return std::exchange(bytes_, {});
 }
 
+void HttpLateAnswers::give(const std::weak_ptr<HttpSession>& session, ServerResponse response) {
+  const std::lock_guard lock(mutex_);
+  if (io_ == nullptr) return;
+  asio::post(*io_, [session, response = std::move(response)]() mutable {
+    if (const auto self = session.lock()) self->late_answer(std::move(response));
+  });
+}
+
+void HttpLateAnswers::close() {
+  const std::lock_guard lock(mutex_);
+  io_ = nullptr;
+}
+
 HttpSession::~HttpSession() {
   close();
   release_request();
@@ -148,6 +161,21 @@ void HttpSession::release_request() {
   std::string().swap(piece_);
   file_.reset();
   stream_.reset();
+}
+
+// No handler is at work for it meanwhile: it does not count as one that waits for one.
+void HttpSession::answer_later(ServerResponse response) {
+  if (is_waiting_) --service_.waiting;
+  is_waiting_ = false;
+  service_.answered_later.emplace(this, shared_from_this());
+  response.later([late = service_.late, session = weak_from_this()](ServerResponse answer) {
+    late->give(session, std::move(answer));
+  });
+}
+
+void HttpSession::late_answer(ServerResponse response) {
+  if (service_.answered_later.erase(this) == 0 || is_closed_) return;
+  answer(std::move(response));
 }
 
 void HttpSession::answer(ServerResponse response) {
