@@ -17,6 +17,10 @@ std::string name_in(const std::string& reference) { return reference.substr(refe
 IncludedManifest read_directory(const IncludeDescriptor& descriptor, const std::filesystem::path& base) {
   const std::filesystem::path directory = base / descriptor.dir;
   const Environment environment = Environment::open(directory);
+  std::error_code error;
+  if (std::filesystem::equivalent(environment.directory(), base, error))
+    throw Error(ErrorKind::invalid_input, "an environment cannot include itself",
+                "Remove the entry from [include].");
   const EnvironmentFiles files = read_environment_files(environment.directory());
   const std::string file = (environment.directory() / ".flox/env/manifest.toml").string();
   std::optional<Lockfile> lock;

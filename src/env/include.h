@@ -21,8 +21,8 @@ struct IncludeRequest {
 
 // The manifests, in the descriptors' order: as the lock has them where it has the same descriptor, else as
 // they are locked in their directories or, by `fetch`, in the catalog. Throws Error with the descriptor's
-// place: not_found if there is no such environment, invalid_input if it is not locked as its manifest is, or
-// if two have one name; what `fetch` throws.
+// place: not_found if there is no such environment, invalid_input if it is not locked as its manifest is, if
+// it is the one that includes, or if two have one name; what `fetch` throws.
 std::vector<IncludedManifest> read_includes(
     const IncludeRequest& request, const std::function<Lockfile(const IncludeDescriptor& remote)>& fetch);
 

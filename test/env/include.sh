@@ -48,6 +48,10 @@ environments = [
 TOML
 refused "manifest.toml:11:3: including ../common: the environment in $WORLD/common is not locked as its manifest is" flox lock
 refused "Run 'flox lock -d $WORLD/common'" flox activate -- true
+cp -a "$WORLD/web" "$WORLD/self"
+sed -i 's|"../common"|"../self"|' "$WORLD/self/.flox/env/manifest.toml"
+refused "manifest.toml:11:3: including ../self: an environment cannot include itself" flox lock -d "$WORLD/self"
+rm -r "$WORLD/self"
 flox lock -d "$WORLD/common"
 contains "$(flox list --config)" 'WHERE = "common"' # before there is a lock, too
 [ ! -e .flox/env/manifest.lock ] || die "flox list --config wrote a lock"
