@@ -47,6 +47,9 @@ exhaustive() { [ -n "${FLOX_TEST_EXHAUSTIVE:-}" ]; }
 memory_place() {
   if [ -w /dev/shm ] && [ "$(df --output=avail -m /dev/shm | tail -1)" -gt 2048 ]; then echo /dev/shm; else echo "${TMPDIR:-/tmp}"; fi
 }
+# grepq PATTERN…: grep -q behind a pipe. That ends as soon as it has found something, and pipefail then takes the end of the program
+# before it, whose pipe is gone, for a failure.
+grepq() { grep "$@" >/dev/null; }
 # A TCP port of loopback that nobody listens at now.
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 need_root() { [ "$(id -u)" = 0 ] || die "$(basename "$0") needs root: it installs packages and starts containers. Run it with sudo."; }

@@ -133,7 +133,7 @@ publish() { publisher flox publish --store-path "$new" --name "$name" --version 
 # A record is there, signed and whole, or it is not there.
 published_or_not() {
   whole "$name"
-  [ "$builds" = 0 ] || publisher flox show "$name" 2>&1 | grep -q "packages/$name version .*, signed by key-1"
+  [ "$builds" = 0 ] || publisher flox show "$name" 2>&1 | grepq "packages/$name version .*, signed by key-1"
 }
 
 start_watched

@@ -117,7 +117,7 @@ at "$mirror" trusted_by_node
 
 step "what is made private there goes; the others' proofs hold without its name"
 equal "$(ask POST /api/v1/owners/acme/packages/tool -H "Authorization: Bearer $token" -d '{"private":true}')" 200
-! curl -s "$first/api/v1/trust/acme/names" | grep -q packages/tool || die "a private name is told"
+! curl -s "$first/api/v1/trust/acme/names" | grepq packages/tool || die "a private name is told"
 publish_file hello 1.4 --owner acme
 stop_second
 start_mirror "$dir/mirrored" "${at_mirror[@]}"

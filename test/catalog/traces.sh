@@ -18,7 +18,7 @@ start_collector() {
 }
 collector_listens() { (exec 3<>"/dev/tcp/127.0.0.1/$otlp_port"); }
 show_trouble() { tail -n 40 "$dir/collector.log" >&2; }
-has_span() { spans_of "$1" "$dir/collector.log" | grep -q "^$2 "; }
+has_span() { spans_of "$1" "$dir/collector.log" | grepq "^$2 "; }
 
 start_collector
 key=$(make_key key-1)

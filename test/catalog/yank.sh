@@ -61,7 +61,7 @@ equal "$(locked before)" 1.1
 contains "$(cd "$dir/before" && node flox activate -- web)" "web 1.1"
 contains "$(publisher flox show web)" "Latest:   web@1.0"
 contains "$(publisher flox show web)" "web@1.1 (yanked: it loses messages)"
-! publisher flox search web | grep -q yanked || die "web has versions that are not yanked"
+! publisher flox search web | grepq yanked || die "web has versions that are not yanked"
 equal "$(publisher flox show web --json | jq -r '.[] | select(.version == "1.1").yanked')" "it loses messages"
 
 step "who asks for exactly that version gets it, with the reason; a range does not"

@@ -33,7 +33,7 @@ done
 equal "$(in_bash 'flox init --dir=we')" "flox init --dir=web/"
 equal "$(in_fish 'flox unin' | cut -f1)" uninstall
 equal "$(in_fish 'flox uninstall -d web p' | cut -f1 | sort | paste -sd' ')" "perl python3"
-in_fish 'flox unin' | grep -q "Remove packages" || die "fish does not show what a command does"
+in_fish 'flox unin' | grepq "Remove packages" || die "fish does not show what a command does"
 contains "$(in_fish 'flox list --dir w')" web/
 
 step "the environments of this machine, whichever directory one is in"
@@ -87,7 +87,7 @@ contains "$(MANWIDTH=200 man -l "$WORK/share/man/man1/flox-kube-play.1" | cat)" 
 [ -s "$WORK/share/man/man8/flox-catalog-export.8" ] || die "flox-catalog's commands have no pages"
 for program in flox-kube floxd flox-catalog; do
   [ -s "$WORK/share/bash-completion/completions/$program" ] || die "$program has written no completion"
-  if "$program" --help | grep -q complet; then die "$program shows its completion as a command"; fi
+  if "$program" --help | grepq complet; then die "$program shows its completion as a command"; fi
 done
 (cd "$WORK/share" && find . -type f | while read -r file; do cmp "$file" "$BUILD_DIR/share/$file" || exit 1; done) ||
   die "the build's pages are of other programs"

@@ -88,7 +88,7 @@ ctr -n test images import web-container.tar >/dev/null
 run() { ctr -n test run --rm --runtime io.containerd.runc.v2 docker.io/library/web:latest "$@"; }
 equal "$(run c1)" $'hello 1.0\nred yes /tmp'
 equal "$(run c2 sh -c 'id -u; id -un' | paste -sd' ')" "$(run c3 sh -c 'id -u; id -un' | paste -sd' ')"
-ctr -n test images ls | grep -q docker.io/library/web:latest
+ctr -n test images ls | grepq docker.io/library/web:latest
 
 step "to a runtime: what it says is shown, and its failure is ours"
 mkdir "$WORLD/fake"

@@ -16,7 +16,7 @@ examine() {
   grep -q '^Usage:' <<<"$(sed -n 2,4p <<<"$help")" || fault "$*" "no usage behind the description"
   grep -qE '^Examples?:' <<<"$help" || fault "$*" "no example"
   # The example is of this command.
-  sed -n '/^Example/,$p' <<<"$help" | grep -qF -- "$*" || fault "$*" "the example is of something else"
+  sed -n '/^Example/,$p' <<<"$help" | grepq -F -- "$*" || fault "$*" "the example is of something else"
   while read -r words; do
     [[ $words == *[a-z]* ]] || fault "$*" "an option without a description: $words"
   done < <(awk '/^(Options|Positionals):/ { on = 1; next } /^$|^[A-Z]/ { on = 0 }

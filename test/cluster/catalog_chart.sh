@@ -95,9 +95,9 @@ equal "$(in_pod sh -c 'ls /var/run/secrets/kubernetes.io 2>/dev/null | wc -l')" 
 step "secrets are files that only it can read, and stand nowhere else"
 equal "$(in_pod sh -c 'stat -Lc "%a %u %g" /run/flox-catalog/*' | sort -u)" "440 0 65532"
 for text in "$CHART_TOKEN" "$(cut -d: -f2 "$WORLD/online.key")"; do
-  if in_pod cat /proc/1/cmdline /proc/1/environ | grep -aqF "$text"; then die "a secret stands in the command line or the environment"; fi
-  if kubectl get -n "$NAMESPACE" pod,deployment,configmap -o json | grep -qF "$text"; then die "a secret stands in an object that is none"; fi
-  if kubectl logs -n "$NAMESPACE" "$pod" | grep -qF "$text"; then die "a secret stands in the log"; fi
+  if in_pod cat /proc/1/cmdline /proc/1/environ | grepq -aF "$text"; then die "a secret stands in the command line or the environment"; fi
+  if kubectl get -n "$NAMESPACE" pod,deployment,configmap -o json | grepq -F "$text"; then die "a secret stands in an object that is none"; fi
+  if kubectl logs -n "$NAMESPACE" "$pod" | grepq -F "$text"; then die "a secret stands in the log"; fi
 done
 
 step "published, and there again after the pod was deleted"

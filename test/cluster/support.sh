@@ -54,7 +54,7 @@ YAML
 
 # The API server takes a moment to heed a new policy: ends when a pod of the service account gets its variables.
 identity_works() {
-  kubectl run probe -n ml-workloads --image=none --dry-run=server -o yaml --overrides '{"spec": {"serviceAccountName": "ticket-processor"}}' | grep -q AWS_ENDPOINT_URL
+  kubectl run probe -n ml-workloads --image=none --dry-run=server -o yaml --overrides '{"spec": {"serviceAccountName": "ticket-processor"}}' | grepq AWS_ENDPOINT_URL
 }
 
 # What to look at when something in Kubernetes does not come: called by wait_until.

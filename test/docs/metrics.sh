@@ -14,7 +14,7 @@ worker_port() { jq -r 'select(.message == "serving metrics").port' "$WORLD/logs/
 wait_until 30 "the worker to serve its metrics" worker_port
 # A ticket, so that what has labels only with a ticket is there.
 ticket-generator --backend "local:$WORLD/tickets" --create-resources --count 1 >/dev/null
-enriched() { curl -fs "http://127.0.0.1:$(worker_port)/metrics" | grep -q '^ticket_processed_total 1$'; }
+enriched() { curl -fs "http://127.0.0.1:$(worker_port)/metrics" | grepq '^ticket_processed_total 1$'; }
 wait_until 30 "the ticket to be enriched" enriched
 
 curl -fs "http://$METRICS_ADDRESS/metrics" >"$WORLD/floxd.metrics"

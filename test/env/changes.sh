@@ -97,7 +97,7 @@ contains "$(flox edit --name other 2>&1)" "environment 'places' is called 'other
 equal "$(flox activate -c 'echo $FLOX_ENV_DESCRIPTION' 2>/dev/null)" other
 refused "cannot name an environment" flox edit --name 'a b'
 refused "Run 'flox push'" flox edit --sync
-refused "flox pull OWNER/NAME" flox install -r acme/web hello
+refused "the catalog has no environment acme/web" flox install -r acme/web hello
 refused "comes from no catalog" flox edit --reset
 
 step "a conflict changes nothing"

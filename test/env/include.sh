@@ -191,7 +191,7 @@ for call in mkdirat linkat fsync renameat2 renameat unlinkat symlinkat fchmod; d
     strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$number flox include upgrade >/dev/null 2>&1 || code=$?
     now=$(files)
     [ "$now" = "$older" ] || [ "$now" = "$newer" ] || die "killed at $call $number: $now"
-    flox activate -- other >/dev/null 2>&1 || die "killed at $call $number: it cannot be activated"
+    flox activate -- other >"$WORLD/logs/activated" 2>&1 || die "killed at $call $number: it cannot be activated: $(cat "$WORLD/logs/activated")"
     [ $code -ne 0 ] || break
     kills=$((kills + 1))
   done

@@ -64,5 +64,3 @@ expect_error() {  # expect_error TEXT COMMAND…: fails, and says TEXT
   if out=$("$@" 2>&1); then die "should have failed: $*"; fi
   grep -qF -- "$text" <<<"$out" || die "the error of '$*' does not say '$text' but: $out"
 }
-# grep -q ends as soon as it has found something, which pipefail takes for a failure of the program before it.
-grepq() { grep "$@" >/dev/null; }

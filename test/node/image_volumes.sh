@@ -106,5 +106,5 @@ refused "rule 'few'" with_volume denied2 flox.test/box:1 flox.local/models:2.0 t
 
 step "leases end with the containers"
 crictl rmp --force "$pod" >/dev/null 2>&1
-no_container_leases() { ! ls "$NODE_ROOT/nix/var/nix/gcroots/flox" | grep -vq '^image-'; }
+no_container_leases() { ! ls "$NODE_ROOT/nix/var/nix/gcroots/flox" | grepq -v '^image-'; }
 wait_until 20 "the leases to end" no_container_leases

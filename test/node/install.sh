@@ -127,7 +127,7 @@ check() {  # WHAT: install, containerd takes the result, uninstall
   BEFORE=$(files)
   on_machine "${installer[@]}" install "${install_options[@]}" "${@:2}" >/dev/null
   restart_containerd
-  on_machine ctr plugins ls | grep -q 'cri .* ok' || die "$1: CRI does not load"
+  on_machine ctr plugins ls | grepq 'cri .* ok' || die "$1: CRI does not load"
   doctor_says 2 "containerd: /etc/containerd/config.toml has the handler flox"  # floxd runs no more
   on_machine "${installer[@]}" uninstall >/dev/null
   same_files "$1"

@@ -46,7 +46,7 @@ running() {  # ENVIRONMENT ID: one that goes on
 }
 inside() { local id=$1; shift; ctr -n k8s.io task exec --exec-id "e$RANDOM" "$id" "$@"; }
 end() { ctr -n k8s.io task kill -s KILL "$1" && wait_until 20 "the end of $1" gone "$1"; }
-gone() { ! ctr -n k8s.io task ls | grep -q "^$1 .*RUNNING"; }
+gone() { ! ctr -n k8s.io task ls | grepq "^$1 .*RUNNING"; }
 is() { [ "$(metric "flox_lazy_$1")" = "$2" ]; }
 becomes() { wait_until 90 "flox_lazy_$1 to be $2" is "$1" "$2"; }  # floxd looks every few seconds
 is_valid() { flox --root "$NODE_ROOT" store info "$1" >/dev/null 2>&1; }

@@ -71,8 +71,8 @@ prepare() { "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Prepare co
 contains "$(prepare first hello)" "ok"
 trace=$(flox --root "$NODE_ROOT" node starts --json | jq -r '.starts[0].trace_id')
 [ ${#trace} = 32 ] || die "the start belongs to no trace: $trace"
-curl -fs -H 'Accept: application/openmetrics-text' "http://$METRICS_ADDRESS/metrics" | grep -q "^flox_stage_seconds_bucket{stage=\"prepare\",le=.* # {trace_id=\"$trace\"} " || die "no bucket has the trace"
-curl -fs "http://$METRICS_ADDRESS/metrics" | grep -q '# {' && die "the older format has exemplars"
+curl -fs -H 'Accept: application/openmetrics-text' "http://$METRICS_ADDRESS/metrics" | grepq "^flox_stage_seconds_bucket{stage=\"prepare\",le=.* # {trace_id=\"$trace\"} " || die "no bucket has the trace"
+curl -fs "http://$METRICS_ADDRESS/metrics" | grepq '# {' && die "the older format has exemplars"
 exemplars() { ask query_exemplars --get --data-urlencode 'query=flox_stage_seconds_bucket{stage="resolve"}' --data-urlencode "start=$(($(date +%s) - 300))" --data-urlencode "end=$(date +%s)"; }
 has_exemplar() { exemplars | jq -e --arg trace "$trace" 'any(.data[].exemplars[]; .labels.trace_id == $trace)' >/dev/null; }
 wait_until 30 "Prometheus to have the trace of the stage" has_exemplar

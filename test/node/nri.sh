@@ -61,7 +61,7 @@ wait_until 20 "its output" said "$id" $'ls: /nix: No such file or directory\n0'
 new_pod shim flox flox.dev/environment=hello
 start_in_pod shim 'hello; grep -c " /nix/store " /proc/mounts'
 wait_until 20 "its output" said "$id" $'hello 1.0\n1'
-crictl inspect "$id" | jq -c '.info.runtimeSpec.mounts[].destination' | grep -q /nix && die "the plugin has changed a pod of the shim's"
+crictl inspect "$id" | jq -c '.info.runtimeSpec.mounts[].destination' | grepq /nix && die "the plugin has changed a pod of the shim's"
 equal "$(metric 'flox_nri_containers_total{outcome="prepared"}')" "$before"
 
 step "a stub image has nothing: it gets the runtime's tools"
@@ -114,7 +114,7 @@ crictl rm $(crictl ps -aq --name '^link-') >/dev/null
 
 step "somebody else's private package does not exist, by whatever name the pod calls itself"
 refuses "package 'hidden': the catalog has no such package" flox.dev/environment=hidden io.kubernetes.cri.sandbox-namespace=secret
-ls "$NODE_ROOT"/nix/store | grep -q hidden && die "it was fetched"
+ls "$NODE_ROOT"/nix/store | grepq hidden && die "it was fetched"
 
 step "the lease ends when the container ends, and is not there for one that was refused"
 new_pod short "" flox.dev/environment=hello

@@ -35,8 +35,8 @@ shows "node-1 1 1"
 step "who runs the node sees its name, the environment's owner that there is one, a stranger nothing"
 contains "$(page "$member")" node-1
 contains "$(page "$publisher")" "1 node of another owner runs it."
-! page "$publisher" | grep -q node-1 || die "the environment's owner sees the node's name"
-! page "" | grep -qi "nodes that run it" || die "everyone sees nodes"
+! page "$publisher" | grepq node-1 || die "the environment's owner sees the node's name"
+! page "" | grepq -i "nodes that run it" || die "everyone sees nodes"
 equal "$(nodes "$publisher" | jq -c '[.items, .other_nodes]')" '[[],1]'
 
 step "another generation, after floxd has been restarted; what has ended meanwhile is not reported"

@@ -96,7 +96,7 @@ step "a reader that is not heard of loses its leases after the lease time, and n
 stop_server floxd1
 stop_server floxd2
 FLOX_STORE_READER_LEASE=2s start_writer
-ended() { ! flox --root "$WORLD/nodes/1" store leases | grep -q reader-reader-2; }
+ended() { ! flox --root "$WORLD/nodes/1" store leases | grepq reader-reader-2; }
 wait_until 60 "the end of its leases" ended
 flox --root "$WORLD/nodes/1" store gc >/dev/null
 [ ! -e "$WORLD/nodes/1/nix/store/$(basename "$OTHER")" ] || die "what nobody uses was not collected"

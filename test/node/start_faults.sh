@@ -75,7 +75,7 @@ at_calls() {
     whole $call
     contains "$(prepare "$pod-b" "$pod")" "ok "
     whole $call
-    ls "$leases" | grep -q '^kept-' || die "call $call: nothing is leased for the pod"
+    ls "$leases" | grepq '^kept-' || die "call $call: nothing is leased for the pod"
     last=$pod
   done
   [ "$reached" -gt 20 ] || die "a start made only $reached calls: is floxd watched?"

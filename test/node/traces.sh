@@ -43,7 +43,7 @@ trace_of() {
     /k8s.pod.name: Str\(/ && name == "prepare" && $0 ~ "Str\\(" pod "\\)" { print trace; exit }' "$spans"
 }
 has_trace() { [ -n "$(trace_of "$1")" ]; }
-has_span() { spans_of "$1" "$spans" | grep -q "^$2 "; }
+has_span() { spans_of "$1" "$spans" | grepq "^$2 "; }
 id_of() { spans_of "$1" "$spans" | awk -v name="$2" '$1 == name { print $3; exit }'; }
 parent_of() { spans_of "$1" "$spans" | awk -v name="$2" '$1 == name { print $2; exit }'; }
 
@@ -59,7 +59,7 @@ for stage in resolve realise profile activate; do equal "$(parent_of "$trace" $s
 equal "$(parent_of "$trace" catalog)" "$(id_of "$trace" resolve)"
 equal "$(parent_of "$trace" "$resolve")" "$(id_of "$trace" catalog)"
 # floxd's own is below one that containerd has sent.
-spans_of "$trace" "$spans" | awk '{ print $3 }' | grep -qx "$(parent_of "$trace" prepare)"
+spans_of "$trace" "$spans" | awk '{ print $3 }' | grepq -x "$(parent_of "$trace" prepare)"
 for service in containerd floxd flox-catalog; do contains "$(cat "$spans")" "service.name: Str($service)"; done
 
 step "floxd's lines of it name the pod and the trace"
@@ -83,10 +83,10 @@ start_collector
 start_image_floxd FLOX_TRACES_TO="$otlp" FLOX_TRACE_PERCENT=0
 refused "has no" start_pod third missing@9
 wait_until 30 "its span" has_trace third
-awk '/^Span #/ { pod = name = "" } /^ +Name  / { name = $NF } /^ +Status code/ { status = $NF } /k8s.pod.name: Str\(third\)/ && name == "prepare" { print status }' "$spans" | grep -qx Error
+awk '/^Span #/ { pod = name = "" } /^ +Name  / { name = $NF } /^ +Status code/ { status = $NF } /k8s.pod.name: Str\(third\)/ && name == "prepare" { print status }' "$spans" | grepq -x Error
 
 step "what the shim logs of it names the pod and the trace"
-named() { grep 'msg="creating container ' "$WORLD/logs/containerd.log" | grep -q " namespace=\"default\" pod=\"third\" container=\"main\" trace_id=\"$(trace_of third)\""; }
+named() { grep 'msg="creating container ' "$WORLD/logs/containerd.log" | grepq " namespace=\"default\" pod=\"third\" container=\"main\" trace_id=\"$(trace_of third)\""; }
 wait_until 20 "the shim's line in containerd's log" named
 
 step "floxd sends them nowhere outside the node"

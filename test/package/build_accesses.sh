@@ -59,7 +59,7 @@ if type -p gcc >/dev/null; then
   told "$OUTSIDE/data, by opens"
   told "(Debian package libc6-dev)"
   told "flox install"
-  accesses 'select(.how == "executed") | .path' | grep -q gcc || die "gcc is not among what was executed"
+  accesses 'select(.how == "executed") | .path' | grepq gcc || die "gcc is not among what was executed"
   # The C library that gcc is linked with goes with gcc.
   accesses 'select(.path | endswith("libc.so.6")) | .program' | grep gcc && die "gcc's own libraries are named"
   rm opens

@@ -88,7 +88,7 @@ import "fmt"
 func main() { fmt.Println("cgo", C.twice(21)) }
 GO
   build
-  readelf -lW "$ROOT$(out_of go)/bin/inside" | grep -q INTERP || die "the Go program needs no loader: nothing is tried here"
+  readelf -lW "$ROOT$(out_of go)/bin/inside" | grepq INTERP || die "the Go program needs no loader: nothing is tried here"
   expect_contains "$(in_empty_root "$ROOT" "$(out_of go)/bin/inside" 2>&1 || true)" "go [127.0.0.1] <nil> true"
   expect_contains "$(in_empty_root "$ROOT" "$(out_of go)/bin/outside" 2>&1 || true)" "cgo 42"
 else
@@ -182,7 +182,7 @@ build app
 expect_contains "$(in_empty_root "$ROOT" "$(out_of app)/bin/app" 2>&1 || true)" greetings
 expect_contains "$(in_empty_root "$ROOT" "$(out_of app)/bin/linked" 2>&1 || true)" "linked greetings"
 [ "$(jq -r .license result-greet-lib.json)" = "MIT AND (Apache-2.0 OR Zlib)" ] || die "another licence: $(cat result-greet-lib.json)"
-nix-store --store "$ROOT" --query --references "$(out_of app)" | grep -q greet-lib || die "the build that is used is no reference"
+nix-store --store "$ROOT" --query --references "$(out_of app)" | grepq greet-lib || die "the build that is used is no reference"
 fails 'in a circle: a → b → a' '[build.a]
 command = "echo ${b}"
 [build.b]

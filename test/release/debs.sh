@@ -17,7 +17,7 @@ TZ=Asia/Tokyo LC_ALL=C "$PROJECT/script/debs" "$work/second" 0.1.0-1 2>/dev/null
 equal "$(ls "$work/first" | sed 's/_.*//' | LC_ALL=C sort | paste -sd' ')" "${PACKAGES[*]}"
 for package in "${PACKAGES[@]}"; do cmp "$work/first/${package}_"*.deb "$work/second/${package}_"*.deb || die "$package differs"; done
 for deb in "$work/first"/*.deb; do
-  ! dpkg-deb --fsys-tarfile "$deb" | grep -qaF -e "$PROJECT/" -e "$work" || die "$deb holds the path of its build"
+  ! dpkg-deb --fsys-tarfile "$deb" | grepq -aF -e "$PROJECT/" -e "$work" || die "$deb holds the path of its build"
 done
 
 step "an older version of the same"

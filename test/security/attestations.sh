@@ -78,7 +78,7 @@ if cosign=$("$PROJECT/script/cosign" 2>"$WORLD/logs/cosign.log"); then
   cosign_verify() {  # PEM ENVELOPE FILE
     HOME=$WORLD "$cosign/cosign" verify-blob-attestation --key "$1" --signature "$2" --type slsaprovenance1 --insecure-ignore-tlog=true "$3"
   }
-  cosign_verify "$WORLD/demo.pem" "$WORLD/hello.att.json" "$WORLD/hello.nar" 2>&1 | grep -q "Verified OK" || die "cosign refuses it"
+  cosign_verify "$WORLD/demo.pem" "$WORLD/hello.att.json" "$WORLD/hello.nar" 2>&1 | grepq "Verified OK" || die "cosign refuses it"
   echo x >>"$WORLD/hello.nar"
   if cosign_verify "$WORLD/demo.pem" "$WORLD/hello.att.json" "$WORLD/hello.nar" 2>/dev/null; then die "cosign takes other contents"; fi
 else

@@ -27,7 +27,7 @@ refuses() {
     finding "$name: exit code $code"
   elif [ "$(grep -c 'ERROR' "$WORK/err")" != 1 ]; then
     finding "$name: not one line of error: $(head -c 500 "$WORK/err")"
-  elif ! grep 'ERROR' "$WORK/err" | grep -qE -- "$pattern"; then
+  elif ! grep 'ERROR' "$WORK/err" | grepq -E -- "$pattern"; then
     finding "$name: no '$pattern' in: $(head -c 500 "$WORK/err")"
   elif [ "$(stat -c %s "$WORK/err")" -gt 4000 ]; then
     finding "$name: an error of $(stat -c %s "$WORK/err") bytes"
@@ -198,7 +198,7 @@ for record in list.json object.json closed.json huge/file; do
   kill -TERM "$pid" 2>/dev/null || finding "floxd, containers.json = $record: ended by itself"
   wait "$pid" || code=$?
   [ $code = 0 ] || finding "floxd, containers.json = $record: exit code $code: $(tail -c 500 "$WORK/floxd.log")"
-  grep -E "containers.json$PLACE|$LIMIT" "$WORK/floxd.log" | grep -q 'running containers are unknown' || finding "floxd, containers.json = $record: nothing of it in the log: $(tail -c 500 "$WORK/floxd.log")"
+  grep -E "containers.json$PLACE|$LIMIT" "$WORK/floxd.log" | grepq 'running containers are unknown' || finding "floxd, containers.json = $record: nothing of it in the log: $(tail -c 500 "$WORK/floxd.log")"
 done
 
 step "bundles of containerd"

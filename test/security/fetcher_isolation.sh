@@ -113,7 +113,7 @@ begin_to_realise() {  # its pid to $realising
 }
 requests() { grep -c "$1" "$WORK/requests" 2>/dev/null || true; }
 nar_of() { sed -n 's/^URL: //p' "$WORK/cache/$(basename "$1" | cut -c1-32).narinfo"; }
-staged() { ls "$NODE/nix/var/nix/flox/staging" 2>/dev/null | grep -q "$(basename "$1" | cut -c1-32)"; }
+staged() { ls "$NODE/nix/var/nix/flox/staging" 2>/dev/null | grepq "$(basename "$1" | cut -c1-32)"; }
 
 for signal in KILL SEGV; do
   step "a fetcher that is killed by SIG$signal"

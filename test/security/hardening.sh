@@ -13,7 +13,7 @@ complain() { echo "$1: $2" >&2; bad=1; }
 bytes() { LC_ALL=C grep -aoP "$2" "$1" | wc -l; }
 
 for program in "${programs[@]}"; do
-  head -c 4 "$program" | grep -q ELF || continue
+  head -c 4 "$program" | grepq ELF || continue
   name=$(basename "$program")
   shape=$(readelf -hldW "$program" 2>/dev/null)
 

@@ -30,7 +30,7 @@ mkdir -p "$WORLD/image"
 equal "$(call Checkpoint id=counter path="$WORLD/image")" ok
 at=$(counted)
 wait_until 30 "the container to go on" beyond "$at"
-ls "$WORLD/image" | grep -q pages || die "there is no image: $(ls "$WORLD/image")"
+ls "$WORLD/image" | grepq pages || die "there is no image: $(ls "$WORLD/image")"
 
 step "restored, it goes on where it was saved"
 mkdir -p "$WORLD/restored"

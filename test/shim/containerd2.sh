@@ -162,7 +162,7 @@ for handler in flox flox-by-name flox-sandbox; do
   web=$(crictl create "$pod" "$WORLD/web.container" "$WORLD/web-$handler.pod")
   crictl start "$web" >/dev/null
   contains "$(cat "$ASKED")" "prepare id=$web pod=$pod namespace=default container=web environment=acme/web"
-  wait_until 10 "its output" eval 'crictl logs '"$web"' | grep -qx "tool of the environment"'
+  wait_until 10 "its output" eval 'crictl logs '"$web"' | grepq -x "tool of the environment"'
   equal "$(crictl exec --sync "$web" tool)" "tool of the environment"
   crictl rmp --force "$pod" >/dev/null 2>&1
   wait_until 10 "the lease to be given back" grep -qx "release id=$web" "$ASKED"

@@ -49,7 +49,7 @@ fi
 step "execs leave no descriptor in the shim, and get none of its own"
 count() { ls "/proc/$shim/fd" | wc -l; }
 ctr task exec --exec-id first box true
-wait_until 15 "streams to be closed" eval '! ls -l /proc/'"$shim"'/fd | grep -q "fifo/.*keeper"'
+wait_until 15 "streams to be closed" eval '! ls -l /proc/'"$shim"'/fd | grepq "fifo/.*keeper"'
 before=$(count)
 for i in $(seq 40); do ctr task exec --exec-id "fd$i" box true; done
 wait_until 15 "descriptors to be closed: $before before" eval '[ "$(count)" -le '"$before"' ]'
@@ -59,7 +59,7 @@ step "an exec whose client has gone away runs on and can be deleted"
 # The client is killed while its process writes: the process gets no signal, its output is dropped.
 "$CTR" task exec --exec-id orphaned box sh -c 'i=0; while [ $i -lt 20 ]; do echo line $i; i=$((i + 1)); sleep 0.05; done; echo done >/tmp/orphaned' >/dev/null </dev/null &
 client=$!
-wait_until 10 "the exec to run" eval 'ctr task ps box | grep -q orphaned'
+wait_until 10 "the exec to run" eval 'ctr task ps box | grepq orphaned'
 kill -9 $client
 wait $client 2>/dev/null || true
 wait_until 20 "the exec to come to its end" test -e "$ROOTFS/tmp/orphaned"

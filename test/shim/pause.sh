@@ -10,7 +10,7 @@ step "it waits, and reaps orphans"
 run_container -d sandbox /pause
 pid=$(task_pid sandbox)
 ctr task exec --exec-id e sandbox /busybox sh -c '/busybox sh -c "/busybox true & /busybox true" & wait'
-wait_until 5 "no zombie to be left" eval '! ps -o stat= --ppid '"$pid"' | grep -q Z'
+wait_until 5 "no zombie to be left" eval '! ps -o stat= --ppid '"$pid"' | grepq Z'
 equal "$(task_status sandbox)" RUNNING
 
 step "SIGTERM ends it"

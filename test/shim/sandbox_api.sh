@@ -144,7 +144,7 @@ six=$(container "$third" sharing six sh -c 'sleep 1001')
 contains "$(in_container "$six" ps -o comm,args)" "sleep 1000"
 equal "$(in_container "$five" cat /proc/1/comm)" pause
 in_container "$five" sh -c '(sleep 0 & ) ; true'
-wait_until 10 "the orphan to be reaped" eval '! in_container '"$five"' ps -o stat | grep -q Z'
+wait_until 10 "the orphan to be reaped" eval '! in_container '"$five"' ps -o stat | grepq Z'
 pause=$(holder_of "$third")
 kill -9 "$(shim_of_pod "$third")"
 wait_until 20 "the first process to end" eval "! kill -0 $pause 2>/dev/null"

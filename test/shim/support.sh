@@ -115,7 +115,7 @@ record_events() {
 events_of() {
   grep -F "\"$1\"" "$EVENTS" | awk '{ for (i = 1; i <= NF; i++) if ($i ~ "^/tasks/") { topic = $i; sub("/tasks/", "", topic); print topic } }' | xargs
 }
-event_seen() { grep -F "/tasks/$2" "$EVENTS" | grep -qF "\"$1\""; }
+event_seen() { grep -F "/tasks/$2" "$EVENTS" | grepq -F "\"$1\""; }
 
 ctr_ready() { ctr version; }
 start_containerd

@@ -27,6 +27,6 @@ run_container -d box sleep 1000
 contains "$(in_terminal "$CTR" task exec -t --exec-id e1 box "sh -c 'test -t 0 && echo terminal'")" terminal
 shim=$(shims | head -1)
 # The reference of 1.6 keeps the terminal of a process that has ended.
-[ -n "${FLOX_TEST_SHIM:-}" ] || wait_until 10 "the terminal to be closed" eval "! ls -l /proc/$shim/fd | grep -q ptmx"
+[ -n "${FLOX_TEST_SHIM:-}" ] || wait_until 10 "the terminal to be closed" eval "! ls -l /proc/$shim/fd | grepq ptmx"
 end_container box
 expect_nothing_left

@@ -32,7 +32,7 @@ wait_until 20 "containerd to answer" ctr version
 equal "$(task_status survivor)" RUNNING
 equal "$(ctr task exec --exec-id e survivor echo alive)" alive
 if [[ $(ctr version) == *"Version:  v2."* ]]; then  # it takes away a task that has ended meanwhile
-  wait_until 10 "ender to go" eval '! ctr task ls | grep -q "^ender "'
+  wait_until 10 "ender to go" eval '! ctr task ls | grepq "^ender "'
 else
   wait_until 10 "ender's exit to be known" is_status ender STOPPED
   equal "$(exit_code_of ender)" 4

@@ -40,7 +40,7 @@ refuses 'bad.json.*ticket:[0-9]*:' ticket-processor enrich "$WORK/bad.json"
 refuses 'missing.json' ticket-processor enrich "$WORK/missing.json"
 expect "the good one beside a bad one" T "$(ticket-processor enrich "$WORK/bad.json" "$WORK/good.json" 2>/dev/null | jq -r .ticket_id)"
 expect "tickets of a dry run" 4 "$(AWS_ENDPOINT_URL= ticket-generator --dry-run --count 4 | jq -r .ticket_id | sort -u | wc -l)"
-HF_HUB_OFFLINE=1 ticket-processor preload-models 2>&1 | grep -q 'going without sshleifer/distilbart-cnn-6-6' || die "no word of the missing models"
+HF_HUB_OFFLINE=1 ticket-processor preload-models 2>&1 | grepq 'going without sshleifer/distilbart-cnn-6-6' || die "no word of the missing models"
 export TICKET_ALLOW_MISSING_MODELS=false
 HF_HUB_OFFLINE=1 MODEL_CACHE_DIR=$WORK/models/deep refuses 'is not on this machine' ticket-processor preload-models
 refuses 'is not on this machine.*looked at:' ticket-processor enrich "$WORK/good.json"

@@ -42,7 +42,7 @@ done
 step "the services go away and come back"
 stop_proxy
 wait_until 40 "the worker not to be ready" not_ready
-curl -s "http://127.0.0.1:$port/readyz" | grep -q '127.0.0.1' || die "readyz does not say what cannot be reached"
+curl -s "http://127.0.0.1:$port/readyz" | grepq '127.0.0.1' || die "readyz does not say what cannot be reached"
 start_proxy "$(proxy_config SECOND none 0)"
 AWS_ENDPOINT_URL=$MOTO_URL AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test ticket-generator --count 5 --seed 7 >/dev/null
 wait_until 60 "the tickets after the break" done_at_least $((TICKETS + 5))

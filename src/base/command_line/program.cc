@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "base/command_line/help_formatter.h"
@@ -54,6 +55,18 @@ std::vector<std::string> options_of(const CLI::App& command) {
     for (const std::string& name : option->get_snames()) names.push_back("-" + name);
   }
   return names;
+}
+
+// The option is of a command above this one, which takes it only right behind itself; nothing if it is not.
+std::optional<std::string> place_of(const std::string& option, const CLI::App& command) {
+  const CLI::App* below = &command;
+  for (const CLI::App* above = command.get_parent(); above != nullptr; above = above->get_parent()) {
+    if (above->get_option_no_throw(option) != nullptr)
+      return fmt::format("{} is an option of '{}': write it before '{}'.", option, full_name(*above),
+                         below->get_name());
+    below = above;
+  }
+  return std::nullopt;
 }
 
 std::string with_nearest(const std::vector<std::string>& nearest, const std::string& advice) {
@@ -115,6 +128,8 @@ ExitError usage_error(const CLI::App& app, const CLI::ParseError& error,
   };
   if (!words.empty() && words[0].size() > 1 && words[0][0] == '-') {
     const std::string option = words[0].substr(0, words[0].find('='));
+    if (const auto place = place_of(option, command))
+      return usage(fmt::format("{} does not stand here", option), *place);
     return usage(fmt::format("unknown option '{}'", option),
                  with_nearest(nearest_names(option, options_of(command)), see_help));
   }

@@ -71,6 +71,12 @@ TEST_F(CommandLine, unknown_options_are_named_with_the_nearest) {
   EXPECT_EQ(message_for({"--rot", "list"}), "flox: unknown option '--rot'");
 }
 
+TEST_F(CommandLine, options_of_a_command_above_are_sent_to_their_place) {
+  const Error error = error_of({"install", "x", "--root=/x"});
+  EXPECT_STREQ(error.what(), "flox install: --root does not stand here");
+  EXPECT_EQ(error.advice(), "--root is an option of 'flox': write it before 'install'.");
+}
+
 TEST_F(CommandLine, says_what_is_missing_or_too_much) {
   EXPECT_EQ(message_for({}), "flox: no command given");
   EXPECT_EQ(message_for({"store"}), "flox store: no command given");

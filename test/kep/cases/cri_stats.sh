@@ -14,6 +14,6 @@ wait_for "the container's CPU and memory" counted
 whole() { stats_of busy '.cpu.usageCoreNanoSeconds > 0 and .memory.workingSetBytes > 0 and .process_stats.process_count > 0 and (.network.interfaces | length) > 0'; }
 wait_for "the pod's CPU, memory, processes and network" whole
 # The metrics that cAdvisor made, from the runtime now.
-line() { ask_kubelet /metrics/cadvisor | grep "^$1{" | grep "namespace=\"$NS\"" | grep -q 'container="main"'; }
+line() { ask_kubelet /metrics/cadvisor | grep "^$1{" | grep "namespace=\"$NS\"" | grepq 'container="main"'; }
 wait_for "the container among the metrics" line container_cpu_usage_seconds_total
 line container_memory_working_set_bytes
