@@ -109,6 +109,16 @@ TEST_F(ApplicationTest, ARuleMakesTheLinksOfAlternatives) {
   EXPECT_THAT(own_programs(together, application_), ElementsAre("bin/convert", "bin/convert.real"));
 }
 
+TEST_F(ApplicationTest, TheLinkOfAnAlternativeIsOfThePackageThatOffersIt) {
+  const auto own = piece("tool"), other = piece("tool8.2");
+  link(own, "bin/tool.real", "tool8.2");
+  put(other, "bin/tool8.2",
+      "\x7f"
+      "ELF",
+      0755);
+  EXPECT_THAT(own_programs(tree(), application_), ElementsAre("bin/tool", "bin/tool.real"));
+}
+
 TEST_F(ApplicationTest, TheEnvironmentGetsThePackagesOwnFilesAlone) {
   const auto own = piece("tool"), other = piece("perl");
   put(own, "bin/tool",

@@ -203,7 +203,11 @@ void PackageTree::add_links(const ImportRules& rules) {
         added = true;
         if (resolve(place)) continue;  // a package has it
         size_t owner = 0;
-        if (const auto found = entries_.find(*resolved); found != entries_.end()) owner = found->second.piece;
+        // Of the package that offers it, which may offer a link to another one's program.
+        const auto offered = entries_.find(there);
+        if (const auto found = offered != entries_.end() ? offered : entries_.find(*resolved);
+            found != entries_.end())
+          owner = found->second.piece;
         std::string relative = std::filesystem::path("/" + there)
                                    .lexically_normal()
                                    .lexically_relative("/" + directory_part(place))
