@@ -8,7 +8,7 @@ start_pod attacker
 
 SOCKET=$WORLD/run/pod/pod.sock
 LIMIT=$((64 * 1024))  # kB, of floxd's resident memory
-IDLE=$((34 * 1024))   # when it has nothing to do; a third of it are stacks that threads have used
+IDLE=$((30 * 1024))   # when it has nothing to do
 memory() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$(cat "$WORLD/floxd.pid")/status"; }
 within() { [ "$(memory)" -le "$2" ] || die "$1: floxd has $(memory) kB, over $2"; }
 idle() { [ "$(memory)" -le $IDLE ] || { echo "floxd has $(memory) kB" >"$WORLD/logs/memory.log"; false; }; }

@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <boost/asio/post.hpp>
 
 #include "base/error.h"
@@ -10,6 +9,7 @@
 #include "base/net/server/http_range.h"
 #include "base/net/server/http_session.h"
 #include "base/net/server/retry_later.h"
+#include "base/net/server/thread_buffer.h"
 #include "base/net/server/trusted_proxies.h"
 #include "base/os/file.h"
 
@@ -183,7 +183,7 @@ void HttpSession::send_continue() {
 }
 
 void HttpSession::parse_body() {
-  static thread_local std::array<char, upload_piece> shared;
+  const auto shared = thread_buffer<HttpSession, upload_piece>();
   while (!parser_->is_done() && in_.size() > 0) {
     auto& body = parser_->get().body();
     body.data = shared.data();

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl.hpp>
 #include <cerrno>
@@ -19,6 +18,7 @@
 
 #include "base/data/secret.h"
 #include "base/error.h"
+#include "base/net/server/thread_buffer.h"
 
 namespace flox {
 namespace {
@@ -34,7 +34,7 @@ constexpr size_t read_at_once = 64 * 1024;
 
 // What all connections of a thread read into, from the network or a file: an idle connection needs no buffer,
 // and OpenSSL frees its own of one.
-thread_local std::array<char, read_at_once> shared;
+auto read_buffer() { return thread_buffer<struct TlsReads, read_at_once>(); }
 
 // OpenSSL's own way to a socket raises SIGPIPE.
 int write_to_socket(BIO* bio, const char* data, int size) {
@@ -88,6 +88,7 @@ class Tls : public HttpTransport {
   void receive(size_t most, Received received) override {
     auto read = [this, most, received = std::move(received)](ErrorCode error) mutable {
       if (error) return received(error, {});
+      const auto shared = read_buffer();
       const Attempt made = attempt([&] {
         return SSL_read(ssl_.get(), shared.data(), static_cast<int>(std::min(most, shared.size())));
       });
@@ -184,6 +185,7 @@ class Tls : public HttpTransport {
     return all;
   }
   Attempt write_file(int file, uint64_t offset, size_t most) {
+    const auto shared = read_buffer();
     Attempt all;
     while (all.count < most) {
       const ssize_t count = ::pread(file, shared.data(), std::min(shared.size(), most - all.count),

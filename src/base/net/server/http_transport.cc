@@ -11,6 +11,8 @@
 #include <boost/asio/post.hpp>
 #include <cerrno>
 
+#include "base/net/server/thread_buffer.h"
+
 namespace flox {
 namespace {
 
@@ -21,8 +23,8 @@ using tcp = asio::ip::tcp;
 ErrorCode last_error() { return {errno, boost::system::system_category()}; }
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
-// What all connections of a thread read into: bytes are valid during one callback only.
-thread_local std::array<char, 65536> shared;
+// What all connections of a thread read into.
+auto read_buffer() { return thread_buffer<struct PlainReads, 64 * 1024>(); }
 
 // Waits for the socket and then reads into a buffer that all connections of the thread share: ten thousand
 // idle connections need no buffer at all.
@@ -41,6 +43,7 @@ class Plain : public HttpTransport {
     socket_.async_wait(
         tcp::socket::wait_read, [this, most, received = std::move(received)](ErrorCode error) mutable {
           if (error) return received(error, {});
+          const auto shared = read_buffer();
           const ssize_t count =
               ::recv(socket_.native_handle(), shared.data(), std::min(most, shared.size()), MSG_DONTWAIT);
           if (count > 0) return received({}, {shared.data(), static_cast<size_t>(count)});
@@ -116,7 +119,8 @@ void HttpTransport::fill_packets(bool on) {
 void HttpTransport::drain(Done done) {
   ErrorCode ignored;
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  socket_.async_read_some(asio::buffer(shared),
+  const auto shared = read_buffer();
+  socket_.async_read_some(asio::buffer(shared.data(), shared.size()),
                           [this, done = std::move(done)](ErrorCode error, size_t) mutable {
                             if (error) return done(error);
                             drain(std::move(done));
