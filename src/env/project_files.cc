@@ -71,19 +71,17 @@ std::string version_on_line(std::string_view text) {
   return is_version ? std::string(text) : std::string();
 }
 
-std::string version_in(std::string_view file, std::string_view text) {
-  if (file == "package.json") return version_in_json(text);
-  if (file == "pyproject.toml") return version_in_toml(text);
-  if (file == ".nvmrc" || file == ".node-version" || file == ".python-version") return version_on_line(text);
-  return {};
-}
-
-bool has_versions(std::string_view file) {
-  return file.starts_with('.') || file == "package.json" || file == "pyproject.toml";
+// What reads the version in a file of this name; null if such files have none.
+using VersionReader = std::string (*)(std::string_view text);
+VersionReader version_reader(std::string_view file) {
+  if (file == "package.json") return version_in_json;
+  if (file == "pyproject.toml") return version_in_toml;
+  if (file == ".nvmrc" || file == ".node-version" || file == ".python-version") return version_on_line;
+  return nullptr;
 }
 
 std::string read_version(const Directory& directory, const std::string& file) {
-  if (!has_versions(file)) return {};
+  if (version_reader(file) == nullptr) return {};
   try {
     return language_version(file, directory.read_file(file, most_bytes));
   } catch (const Error& error) {
@@ -118,9 +116,11 @@ void add(std::vector<SuggestedPackage>& suggested, const Sign& sign, const std::
 }  // namespace
 
 std::string language_version(std::string_view file, std::string_view text) {
+  const VersionReader read = version_reader(file);
+  if (read == nullptr) return {};
   std::string version;
   try {
-    version = version_in(file, text);
+    version = read(text);
   } catch (const Error& error) {
     log::debug("{} has no version that can be read: {}", file, error.what());
   }
