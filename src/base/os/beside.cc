@@ -53,6 +53,10 @@ bool tells_all_locks(int fd) noexcept {
          std::ranges::find(own, static_cast<uint32_t>(status.f_type)) != std::end(own);
 }
 
+void remove_left_beside(const Directory& directory, const std::string& name) {
+  remove_left(directory, name_beside(file_name(name, "the file"), 0));
+}
+
 std::string take_name_beside(const Directory& directory, const std::string& name,
                              const std::function<bool(const std::string&)>& take) {
   file_name(name, "the file");

@@ -23,6 +23,10 @@ bool tells_all_locks(int fd) noexcept;
 std::string take_name_beside(const Directory& directory, const std::string& name,
                              const std::function<bool(const std::string& beside)>& take);
 
+// Removes what one who was killed has left of the file `name` under the first of these names, as
+// take_name_beside does; for a file that is not written again. Does nothing where that cannot be told.
+void remove_left_beside(const Directory& directory, const std::string& name);
+
 // Makes a file of such a name, locked. The caller renames or removes it.
 std::pair<Fd, std::string> make_file_beside(const Directory& directory, const std::string& name,
                                             unsigned mode);

@@ -38,8 +38,8 @@ bool is_to_run(const std::string& active_state) {
   return active_state == "active" || active_state == "activating" || active_state == "reloading";
 }
 
-void go_back(const node::InstallPlan& plan, const node::InstallOptions& options, const RunningFloxd& before,
-             const store::LocalStore& store) {
+void go_back(const node::InstallPlan& plan, const RunningFloxd& before, const store::LocalStore& store,
+             node::ChangeRecord& record) {
   if (plan.sockets_changed) {
     systemctl({"stop", service, socket});
     systemctl({"disable", "--quiet", socket});
@@ -47,12 +47,13 @@ void go_back(const node::InstallPlan& plan, const node::InstallOptions& options,
   node::ChangeSet back;
   for (auto change = plan.files.changes().rbegin(); change != plan.files.changes().rend(); ++change)
     back.add({.path = change->path, .before = change->after, .after = change->before});
-  node::ChangeRecord(node::installation_record(options.root)).apply(back);
+  record.apply(back);
   restore_closures(before, store);
   systemctl({"daemon-reload"});
   // A floxd from before there was this unit listens by itself.
   if (fs::exists(node::socket_unit_file)) systemctl({"enable", "--quiet", "--now", socket});
   systemctl({"restart", service});
+  record.finish();
 }
 
 }  // namespace
@@ -82,7 +83,7 @@ void restore_closures(const RunningFloxd& before, const store::LocalStore& store
 }
 
 void start_floxd(const node::InstallPlan& plan, const node::InstallOptions& options,
-                 const RunningFloxd& before, const store::LocalStore& store) {
+                 const RunningFloxd& before, const store::LocalStore& store, node::ChangeRecord& record) {
   if (!options.service) return;
   if (!plan.systemd)
     return print_to_do("There is no systemd. Keep floxd running with the service manager of this machine.");
@@ -93,7 +94,7 @@ void start_floxd(const node::InstallPlan& plan, const node::InstallOptions& opti
     if (!before.runs)
       throw Error(ErrorKind::unavailable, failed, "'journalctl -u floxd' says why it does not come up.");
     in_context(fmt::format("{}; going back to the floxd from before", failed),
-               [&] { go_back(plan, options, before, store); });
+               [&] { go_back(plan, before, store, record); });
     throw Error(ErrorKind::unavailable, fmt::format("{}; the floxd from before runs again", failed),
                 "'journalctl -u floxd' says why the new one does not come up.");
   }

@@ -21,9 +21,9 @@ RunningFloxd running_floxd(const node::InstallPlan& plan, const node::InstallOpt
 void restore_closures(const RunningFloxd& before, const store::LocalStore& store);
 
 // (Re)starts floxd where systemd runs it, and waits until it is ready; elsewhere says that somebody must. If
-// it does not come up and one ran before, the plan's changes are taken back, that one is started again, and
-// Error(unavailable) says so.
+// it does not come up and one ran before, the plan's changes, which the record has, are taken back, that one
+// is started again, and Error(unavailable) says so.
 void start_floxd(const node::InstallPlan& plan, const node::InstallOptions& options,
-                 const RunningFloxd& before, const store::LocalStore& store);
+                 const RunningFloxd& before, const store::LocalStore& store, node::ChangeRecord& record);
 
 }  // namespace flox::cli

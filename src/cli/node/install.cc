@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/os/file.h"
@@ -70,6 +71,8 @@ void install(NodeOptions options) {
   wanted.registry_address = config.registry_address;
   wanted.registry_key_file = config.registry_key_file;
   if (wanted.trust_from.empty()) wanted.trust_from = config.trust_directory();
+  std::optional<node::ChangeLock> lock;
+  if (!options.dry_run) lock.emplace(wanted.root, say_who_is_waited_for);
   const node::InstallPlan plan = node::plan_installation(wanted);
   const bool is_reader = !wanted.store_writer.empty() || !config.store_writer.empty();
   const fs::path root = wanted.store_writer.empty() ? config.root : fs::path(node::reader_root);
@@ -91,23 +94,27 @@ void install(NodeOptions options) {
   for (const auto& warning : plan.warnings) say("! {}\n", warning);
   store::LocalStore store(store_root);
   const RunningFloxd before = running_floxd(plan, wanted, store);
+  node::ChangeRecord record(node::installation_record(wanted.root));
+  // Nobody knows what a killed one has come to: it may have written all and restarted nothing.
+  const bool is_again = record.is_unfinished();
   // The closure first: it takes most of the disk, and new programs beside an old one would be half a node.
   try {
     if (!is_reader) make_closures(store, plan, wanted);  // else the writer's runtime closure is this node's
-    node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
+    record.apply(plan.files);
   } catch (...) {
     restore_closures(before, store);
     throw;
   }
   for (const auto& name : plan.files.names()) print_done(name);
   if (wanted.root == "/") {
-    if (plan.floxd_changed) start_floxd(plan, wanted, before, store);
-    if (plan.containerd_changed) {
+    if (plan.floxd_changed || is_again) start_floxd(plan, wanted, before, store, record);
+    if (plan.containerd_changed || is_again) {
       import_images(plan.containerd, wanted.programs);
       restart_containerd(plan.containerd, plan.systemd);
     }
   }
-  if (plan.files.empty()) return print_done("The node is set up; nothing had to change");
+  record.finish();
+  if (plan.files.empty() && !is_again) return print_done("The node is set up; nothing had to change");
   print_done("The node is set up. Check it: flox node doctor. Label it: flox node label NAME");
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/os/process.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 
@@ -13,6 +14,9 @@ namespace fs = std::filesystem;
 
 void print_done(const std::string& text) { fmt::print("✔ {}\n", text); }
 void print_to_do(const std::string& text) { fmt::print("→ {}\n", text); }
+void say_who_is_waited_for() {
+  say("! Another flox node install or uninstall is changing this machine: waiting until it has ended\n");
+}
 
 namespace {
 

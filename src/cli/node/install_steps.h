@@ -18,6 +18,8 @@ void add_node_options(CLI::App& command, NodeOptions& options);
 // Lines on standard output: what was done, and what is left to the reader.
 void print_done(const std::string& text);
 void print_to_do(const std::string& text);
+// On standard error, before another installation is waited for.
+void say_who_is_waited_for();
 
 // Restarts containerd (or k3s) where systemd runs it, else says that somebody must. Throws Error.
 void restart_containerd(const node::Containerd& containerd, bool systemd);

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/net/http_client.h"
@@ -118,6 +119,8 @@ void remove_images(const node::Containerd& containerd, const fs::path& programs)
 
 void uninstall(const NodeOptions& options) {
   const fs::path& root = options.install.root;
+  std::optional<node::ChangeLock> lock;
+  if (!options.dry_run) lock.emplace(root, say_who_is_waited_for);
   node::ChangeRecord record(node::installation_record(root));
   if (record.empty() && options.if_installed) return print_done("Nothing is installed");
   if (record.empty())
@@ -140,13 +143,17 @@ void uninstall(const NodeOptions& options) {
   if (root == "/") remove_runtime_files(Config::load());
   const fs::path store_root = root == "/" ? Config::load().root : root;
   record.revert(node::undo_toml_edits, options.force);
+  // The record goes last: whoever is killed before that can run this again.
   remove_state_of_floxd(store_root, pods_run);
   end_other_leases(store_root);
   node::forget_bundle(root);
+  fs::remove(store_root / "nix/var/nix/gcroots/flox-runtime");
   if (systemd) run_checked({.argv = {"systemctl", "daemon-reload"}});
   for (const auto& name : changes.names()) print_done(name);
   if (root == "/" && changes.touches(containerd.config)) restart_containerd(containerd, systemd);
-  fs::remove(store_root / "nix/var/nix/gcroots/flox-runtime");
+  record.forget();
+  std::error_code in_use;
+  fs::remove(store_root / "var/lib/flox", in_use);
   print_done(fmt::format("The node is as it was before. Its store stays: {}", (store_root / "nix").string()));
 }
 

@@ -151,6 +151,17 @@ std::optional<std::string> path_of_containerd() {
   return {};
 }
 
+void examine_installation(Subject subject) {
+  const ChangeRecord record(installation_record("/"));
+  if (record.is_unfinished())
+    subject.error(
+        "flox node install, or uninstall, was ended before it was done: some files may be those of before",
+        "Run it again.");
+  else if (!record.empty())
+    subject.ok(fmt::format("flox node install changed {} of this machine",
+                           count_text(record.paths().size(), "file")));
+}
+
 void examine_containerd(Subject subject, const DoctorOptions& options) {
   const Containerd containerd = find_containerd("/", options.containerd_config);
   const std::string release =
@@ -372,6 +383,7 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
   examine("isolation", [&](Subject subject) { examine_isolation(std::move(subject), config); });
   examine("cgroups", examine_cgroups);
   examine("OCI runtime", examine_oci_runtime);
+  examine("installation", examine_installation);
   examine("containerd", [&](Subject subject) { examine_containerd(subject, options); });
   examine("shim", examine_shim);
   examine("floxd", [&](Subject subject) { examine_floxd(subject, config); });

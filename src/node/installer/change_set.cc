@@ -1,18 +1,25 @@
 #include "node/installer/change_set.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <deque>
 #include <nlohmann/json.hpp>
 
 #include "base/data/bytes.h"
 #include "base/data/json.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "base/log.h"
+#include "base/os/beside.h"
+#include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "base/os/unfinished_file.h"
 #include "base/settings/units.h"
 
 namespace flox::node {
@@ -22,17 +29,41 @@ using json = nlohmann::json;
 
 std::string hash_of(std::string_view content) { return to_hex(bytes_of(sha256(content))); }
 
-// Puts a file into this state; no state: removes it.
-void put(const fs::path& path, const std::optional<FileState>& state) {
-  if (!state) {
-    fs::remove(path);
-    return;
+// A file's next state, on the disk but not under the file's name yet. Goes with the object, or the process.
+class StagedFile {
+ public:
+  // Throws Error. Of counted files, which the next installation writes anew, power may be lost.
+  explicit StagedFile(const FileChange& change)
+      : path_(change.path),
+        directory_(open_file(path_.parent_path(), O_RDONLY | O_DIRECTORY), path_.parent_path()),
+        is_synced_(!change.is_counted) {
+    const std::optional<FileState>& state = change.after;
+    if (!state) return;
+    in_context("writing " + path_.string(), [&] {
+      file_.emplace(directory_, path_.filename(), 0600);
+      write_all(file_->fd(), state->content);
+      // After the ownership, which takes set-user-ID bits away.
+      if (::fchown(file_->fd(), state->uid, state->gid) != 0 || ::fchmod(file_->fd(), state->mode) != 0)
+        fail_errno(errno, "setting its owner and mode");
+      if (is_synced_ && ::fsync(file_->fd()) != 0) fail_errno(errno, "bringing it to the disk");
+    });
   }
-  write_file(path, state->content, state->mode);
-  // After the ownership, which takes set-user-ID bits away.
-  if (::chown(path.c_str(), state->uid, state->gid) != 0 || ::chmod(path.c_str(), state->mode) != 0)
-    fail_errno(errno, "setting the owner and mode of {}", path.string());
-}
+  // Takes the file's place, or removes it if there is no next state.
+  void put() {
+    if (file_)
+      file_->replace();
+    else
+      directory_.remove(path_.filename().native());
+    if (is_synced_ && ::fsync(directory_.fd()) != 0)
+      fail_errno(errno, "bringing {} to the disk", directory_.name());
+  }
+
+ private:
+  fs::path path_;
+  Directory directory_;
+  bool is_synced_;
+  std::optional<UnfinishedFile> file_;
+};
 
 bool is_text(const std::optional<FileState>& state) {
   return !state || state->content.find('\0') == std::string::npos;
@@ -159,6 +190,7 @@ ChangeRecord::ChangeRecord(fs::path directory) : directory_(std::move(directory)
     for (const auto& [path, entry] : record.at("files").items()) {
       Original original{.state = {},
                         .installed_sha256 = entry.at("installed_sha256"),
+                        .replaced_sha256 = entry.value("replaced_sha256", ""),
                         .is_counted = entry.value("counted", false)};
       if (const json& before = entry.at("before"); !before.is_null())
         original.state = FileState{.content = read_file(directory_ / "originals" / hash_of(path)),
@@ -168,46 +200,107 @@ ChangeRecord::ChangeRecord(fs::path directory) : directory_(std::move(directory)
       originals_[path] = std::move(original);
     }
     for (const auto& path : record.at("directories")) made_directories_.emplace_back(path.get<std::string>());
+    unfinished_ = record.value("unfinished", false);
   });
+}
+
+bool ChangeRecord::Original::is_ours(const FileState& now) const {
+  const std::string hash = hash_of(now.content);
+  return hash == installed_sha256 || hash == replaced_sha256;
 }
 
 void ChangeRecord::save() const {
   fs::create_directories(directory_ / "originals");
-  json record = {{"files", json::object()}, {"directories", json::array()}};
+  json record = {{"files", json::object()}, {"directories", json::array()}, {"unfinished", unfinished_}};
   for (const auto& [path, original] : originals_) {
     if (original.state)
-      write_file(directory_ / "originals" / hash_of(path.string()), original.state->content, 0600);
-    record["files"][path.string()] = {{"before", to_json(original.state)},
-                                      {"installed_sha256", original.installed_sha256},
-                                      {"counted", original.is_counted}};
+      write_file_synced(directory_ / "originals" / hash_of(path.string()), original.state->content, 0600);
+    json& entry = record["files"][path.string()];
+    entry = {{"before", to_json(original.state)},
+             {"installed_sha256", original.installed_sha256},
+             {"counted", original.is_counted}};
+    if (!original.replaced_sha256.empty()) entry["replaced_sha256"] = original.replaced_sha256;
   }
   for (const auto& path : made_directories_) record["directories"].push_back(path.string());
-  write_file(directory_ / "installation.json", record.dump(2) + "\n", 0600);
+  write_file_synced(directory_ / "installation.json", record.dump(2) + "\n", 0600);
 }
 
-void ChangeRecord::apply(const ChangeSet& set) {
-  if (set.empty()) return;
+void ChangeRecord::begin(const ChangeSet& set) {
+  unfinished_ = true;
   for (const auto& missing : missing_directories(directory_)) made_directories_.push_back(missing);
   for (const auto& change : set.changes()) {
-    originals_.try_emplace(
-        change.path,
-        Original{.state = change.before, .installed_sha256 = {}, .is_counted = change.is_counted});
-    originals_[change.path].installed_sha256 = change.after ? hash_of(change.after->content) : "";
+    Original& original =
+        originals_.try_emplace(change.path, Original{.state = change.before, .is_counted = change.is_counted})
+            .first->second;
+    // Of a file that an unfinished set has not come to, what is there is what it was to replace.
+    original.replaced_sha256 =
+        change.before && original.is_ours(*change.before) ? hash_of(change.before->content) : "";
+    original.installed_sha256 = change.after ? hash_of(change.after->content) : "";
     for (const auto& missing : missing_directories(change.path.parent_path()))
       if (std::find(made_directories_.begin(), made_directories_.end(), missing) == made_directories_.end())
         made_directories_.push_back(missing);
   }
-  save();  // before the first change: whatever happens, it can be taken back
-  size_t done = 0;
+  save();
+}
+
+void ChangeRecord::finish() {
+  if (!unfinished_) return;
+  unfinished_ = false;
+  for (auto& [path, original] : originals_) original.replaced_sha256.clear();
+  save();
+}
+
+void ChangeRecord::apply(const ChangeSet& set) {
+  if (set.empty()) return;
+  const ChangeRecord before = *this;
+  std::deque<StagedFile> staged;
   try {
+    begin(set);
     for (const auto& change : set.changes()) {
       fs::create_directories(change.path.parent_path());
-      put(change.path, change.after);
-      ++done;
+      staged.emplace_back(change);
     }
   } catch (...) {
-    for (size_t i = done; i-- > 0;) put(set.changes()[i].path, set.changes()[i].before);
+    staged.clear();
+    take_back(before);
     throw;
+  }
+  size_t done = 0;
+  try {
+    for (; done < staged.size(); ++done) staged[done].put();
+  } catch (...) {
+    bool all_back = true;
+    while (done-- > 0) try {
+        const FileChange& change = set.changes()[done];
+        StagedFile({.path = change.path, .before = change.after, .after = change.before}).put();
+      } catch (const Error& error) {
+        all_back = false;
+        log::error("{} is the new one, for it could not be taken back: {}. flox node uninstall restores it",
+                   set.changes()[done].path.string(), error.what());
+      }
+    if (all_back) take_back(before);
+    throw;
+  }
+}
+
+void ChangeRecord::take_back(const ChangeRecord& before) {
+  const std::vector<fs::path> made = std::move(made_directories_);
+  *this = before;
+  try {
+    if (before.empty()) {
+      fs::remove(directory_ / "installation.json");
+      remove_tree(directory_ / "originals");
+    } else {
+      save();
+    }
+  } catch (const std::exception& error) {
+    // What it says of files is true of those of before, too: the next installation or uninstall ends it.
+    log::warning("the record of the installation stays an unfinished one: {}", error.what());
+  }
+  for (auto directory = made.rbegin(); directory != made.rend(); ++directory) {
+    std::error_code in_use;
+    if (std::find(made_directories_.begin(), made_directories_.end(), *directory) == made_directories_.end())
+      fs::remove(*directory, in_use);
   }
 }
 
@@ -219,7 +312,7 @@ ChangeSet ChangeRecord::reversion(const UndoEdits& undo_edits, bool force) const
       continue;  // removed by others, or not written yet when the installation ended
     FileChange change{
         .path = path, .before = now, .after = original.state, .is_counted = original.is_counted};
-    if (hash_of(now->content) != original.installed_sha256 && !force) {
+    if (!original.is_ours(*now) && !force) {
       change.after = now;
       change.after->content = undo_edits(now->content);
       if (change.after == now)
@@ -234,21 +327,54 @@ ChangeSet ChangeRecord::reversion(const UndoEdits& undo_edits, bool force) const
 
 void ChangeRecord::revert(const UndoEdits& undo_edits, bool force) {
   const ChangeSet set = reversion(undo_edits, force);
-  for (const auto& change : set.changes()) put(change.path, change.after);
+  std::deque<StagedFile> staged;
+  for (const auto& change : set.changes()) staged.emplace_back(change);
+  for (StagedFile& file : staged) file.put();
+  // An installation that was killed may have been about to rename a file.
+  for (const auto& [path, original] : originals_)
+    if (fs::exists(path.parent_path()))
+      remove_left_beside(Directory(open_file(path.parent_path(), O_RDONLY | O_DIRECTORY), path.parent_path()),
+                         path.filename());
+}
+
+void ChangeRecord::forget() {
+  originals_.clear();
+  if (fs::exists(directory_ / "installation.json")) save();  // what is left to do: the directories
   remove_tree(directory_ / "originals");
-  fs::remove(directory_ / "installation.json");
+  // The record's own directories are the last.
+  const auto holds_record = [&](const fs::path& made) {
+    return std::mismatch(made.begin(), made.end(), directory_.begin(), directory_.end()).first == made.end();
+  };
+  std::stable_partition(made_directories_.begin(), made_directories_.end(), holds_record);
+  bool is_record_there = true;
   for (auto directory = made_directories_.rbegin(); directory != made_directories_.rend(); ++directory) {
+    if (is_record_there && holds_record(*directory)) {
+      fs::remove(directory_ / "installation.json");
+      is_record_there = false;
+    }
     std::error_code in_use;  // others have put something there: it stays
     fs::remove(*directory, in_use);
   }
-  originals_.clear();
+  fs::remove(directory_ / "installation.json");
   made_directories_.clear();
+  unfinished_ = false;
 }
 
 std::vector<fs::path> ChangeRecord::paths() const {
   std::vector<fs::path> paths;
   for (const auto& [path, original] : originals_) paths.push_back(path);
   return paths;
+}
+
+ChangeLock::ChangeLock(const fs::path& root, const std::function<void()>& on_wait)
+    : directory_(open_file(root, O_RDONLY | O_DIRECTORY)) {
+  int how = LOCK_EX | LOCK_NB;
+  while (::flock(directory_.get(), how) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) fail_errno(errno, "locking {}", root.string());
+    on_wait();
+    how = LOCK_EX;
+  }
 }
 
 }  // namespace flox::node
