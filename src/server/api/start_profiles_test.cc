@@ -13,7 +13,6 @@ using nlohmann::json;
 class StartProfileRoutesTest : public ApiCallTest {
  protected:
   StartProfileRoutesTest() {
-    make_owner("acme");
     upload('0', "library");
     ask("POST", "/api/v1/environments/acme/web", acme_token_,
         {{"manifest", "x"},
