@@ -153,25 +153,25 @@ bool LazyStarts::is_of_these(const StartProfile& profile, const std::vector<nix:
       packages, [&](const nix::StorePath& path) { return profile.has(path) || store.is_valid(path); });
 }
 
-// Whether containers have started with the same that is not whole yet: what starts of it read is known by
-// now, or is being fetched.
-bool LazyStarts::is_under_way(const Asked& asked) const {
+// Whether containers have started with the same in this mount that is not whole yet: what starts of it read
+// is known by now, or is being fetched.
+bool LazyStarts::is_under_way(const LazyMount& mount, const Asked& asked) const {
   const std::string lock_text = asked.lock.to_compact_string();
   const std::scoped_lock lock(mutex_);
   return std::ranges::any_of(records_, [&](const auto& entry) {
     const Record& record = entry.second;
-    return !record.whole && record.lock == lock_text && record.system == asked.system &&
-           record.mode == asked.mode;
+    return !record.whole && record.mount == mount.name() && record.lock == lock_text &&
+           record.system == asked.system && record.mode == asked.mode;
   });
 }
 
 // The node's own, if it has started these very packages before; else what was published, and then what the
 // node knows of other versions.
-void LazyStarts::find_profile(Found& found, const Asked& asked, const std::vector<nix::StorePath>& packages,
-                              const store::LocalStore& store) {
+void LazyStarts::find_profile(const LazyMount& mount, Found& found, const Asked& asked,
+                              const std::vector<nix::StorePath>& packages, const store::LocalStore& store) {
   found.profile = profiles_.find(packages);
   if (asked.reference.empty() || (found.profile && is_of_these(*found.profile, packages, store)) ||
-      is_under_way(asked))
+      is_under_way(mount, asked))
     return;
   std::optional<StartProfile> published = published_.find(asked.reference);
   if (!published) return;
@@ -199,7 +199,7 @@ void LazyStarts::find_ahead(LazyMount& mount, const Found& found, const std::vec
 LazyStarts::Found LazyStarts::find(LazyMount& mount, const Asked& asked, store::LocalStore& store) {
   Found found;
   const std::vector<nix::StorePath> packages = packages_of(asked.lock, asked.system);
-  find_profile(found, asked, packages, store);
+  find_profile(mount, found, asked, packages, store);
   find_ahead(mount, found, packages, store);
   nix::StorePathSet seen;
   std::vector<nix::StorePath> next;

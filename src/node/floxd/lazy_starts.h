@@ -108,9 +108,9 @@ class LazyStarts {
   Started show(const std::string& name, LazyMount& mount, Found& found, const Asked& asked);
   void write(const std::string& name, const Record& record) const;
   void read_records();
-  void find_profile(Found& found, const Asked& asked, const std::vector<nix::StorePath>& packages,
-                    const store::LocalStore& store);
-  bool is_under_way(const Asked& asked) const;
+  void find_profile(const LazyMount& mount, Found& found, const Asked& asked,
+                    const std::vector<nix::StorePath>& packages, const store::LocalStore& store);
+  bool is_under_way(const LazyMount& mount, const Asked& asked) const;
   static bool is_of_these(const StartProfile& profile, const std::vector<nix::StorePath>& packages,
                           const store::LocalStore& store);
   static void find_ahead(LazyMount& mount, const Found& found, const std::vector<nix::StorePath>& packages,

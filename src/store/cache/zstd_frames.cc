@@ -11,6 +11,7 @@ namespace flox::store {
 namespace {
 
 constexpr size_t block_header = 3, checksum = 4;
+constexpr uint64_t of_a_frame = 64 << 10;  // bytes: a file may have millions of empty ones
 constexpr size_t piece_size = 256 * 1024;
 // Of a frame whose header does not say what comes out; Nix's have 16 MiB.
 constexpr uint64_t most_unsaid = 16ULL << 20;
@@ -98,7 +99,7 @@ void ZstdFrames::go_on_sequentially() {
 
 void ZstdFrames::take_in(std::string data) {
   auto frame = std::make_shared<Frame>();
-  frame->memory = data.size() + (content_ != 0 ? content_ : most_unsaid);
+  frame->memory = data.size() + of_a_frame + (content_ != 0 ? content_ : most_unsaid);
   frame->data = std::move(data);
   std::unique_lock lock(mutex_);
   while (!frames_.empty() && in_flight_ + frame->memory > memory_) {
@@ -135,10 +136,16 @@ void ZstdFrames::give(bool all) {
       for (std::string_view left(frame->result.bytes.get(), frame->size); !left.empty();
            left.remove_prefix(std::min(left.size(), piece_size)))
         sink_(left.substr(0, piece_size));
-      const std::scoped_lock lock(mutex_);
-      spare_.push_back(std::move(frame->result));
+      keep(std::move(frame->result));
     }
   } while (all);
+}
+
+void ZstdFrames::keep(Buffer buffer) {
+  const std::scoped_lock lock(mutex_);
+  if (spare_bytes_ + buffer.capacity > memory_ / 4) return;
+  spare_bytes_ += buffer.capacity;
+  spare_.push_back(std::move(buffer));
 }
 
 void ZstdFrames::finish() {
@@ -167,6 +174,7 @@ void ZstdFrames::run() {
     next->is_taken = true;
     if (!spare_.empty()) {
       next->result = std::move(spare_.back());
+      spare_bytes_ -= next->result.capacity;
       spare_.pop_back();
     }
     lock.unlock();

@@ -52,6 +52,7 @@ class ZstdFrames : public Decompressor {
   void go_on_sequentially();
   void take_in(std::string data);
   void give(bool all);
+  void keep(Buffer buffer);
   void run();
   static void decode(Frame& frame);
 
@@ -70,7 +71,8 @@ class ZstdFrames : public Decompressor {
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Frame>> frames_;  // in their order
   uint64_t in_flight_ = 0;                     // bytes, of these
-  std::vector<Buffer> spare_;                  // a new one costs the kernel's zeros
+  uint64_t spare_bytes_ = 0;
+  std::vector<Buffer> spare_;  // a new one costs the kernel's zeros
   bool stop_ = false;
   std::vector<std::thread> threads_;
 };
