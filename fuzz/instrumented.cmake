@@ -23,7 +23,7 @@ set(parsers
   base/settings/address.cc base/settings/read.cc base/settings/setting.cc base/settings/types.cc base/settings/units.cc base/wildcard.cc
   nix/base32.cc nix/cache_info.cc nix/cache_layout.cc nix/content_address.cc nix/hash.cc nix/nar_parser.cc nix/nar_unpacker.cc nix/nar_writer.cc nix/narinfo.cc nix/path_info.cc nix/reference_scanner.cc
   nix/signature.cc nix/store_path.cc
-  store/cache/cache_url.cc store/cache/decompress.cc store/index/nar_index.cc store/cache/nar_url.cc store/fetch/fetch_messages.cc store/peers/dns.cc store/peers/peer_proof.cc store/peers/peer_question.cc
+  store/cache/cache_url.cc store/cache/decompress.cc store/cache/zstd_frames.cc store/index/nar_index.cc store/cache/nar_url.cc store/fetch/fetch_messages.cc store/peers/dns.cc store/peers/peer_proof.cc store/peers/peer_question.cc
   activation/auto_activation.cc activation/changes.cc activation/shell.cc activation/undo.cc activation/keeper/messages.cc
   env/compose.cc env/lock_text.cc env/lockfile.cc env/manifest.cc env/manifest_edit.cc env/origin.cc env/project_files.cc env/services.cc
   trust/canonical_json.cc trust/evidence.cc trust/keys.cc trust/members.cc trust/merkle.cc trust/metadata.cc trust/metadata_files.cc trust/metadata_header.cc
@@ -66,7 +66,7 @@ file(GLOB_RECURSE behind_requests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/base
   ${CMAKE_SOURCE_DIR}/src/store/*.cc ${CMAKE_SOURCE_DIR}/src/env/*.cc)
 list(FILTER behind_requests EXCLUDE REGEX "_test\\.cc$|/testing/|base/net/server/|base/settings/options\\.cc|store/cache/cache_server\\.cc$|store/peers/peer_server\\.cc$")
 list(REMOVE_ITEM behind_requests ${parsers})
-list(APPEND behind_requests ${CMAKE_SOURCE_DIR}/src/lazy/file_range.cc ${CMAKE_SOURCE_DIR}/src/node/lazy/start_profile.cc)
+list(APPEND behind_requests ${CMAKE_SOURCE_DIR}/src/catalog/start_profile.cc)
 flox_library(fuzz_store SOURCES ${behind_requests} LIBS flox_fuzz_parsers SQLite::SQLite3 Threads::Threads)
 # These sources are held to g++'s warnings; clang has others, which are no errors here.
 target_compile_options(flox_fuzz_store PRIVATE -Wno-error)

@@ -157,6 +157,19 @@ std::string environment_path(const EnvironmentName& name) {
   return fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name));
 }
 
+std::string start_profile_path(std::string_view name) {
+  const std::string path = is_environment_name(name) ? environment_path(parse_environment_name(name))
+                                                     : "/api/v1/catalog/packages/" + url_encode(name);
+  return path + "/start-profile";
+}
+
+uint64_t count_in(const json& object, const char* key) {
+  const json& found = member(object, key, answer_name);
+  if (!found.is_number_unsigned())
+    fail(ErrorKind::invalid_input, "{}: '{}' is not a count", answer_name, key);
+  return found.get<uint64_t>();
+}
+
 int64_t generation_number(const json& answer) {
   const int64_t generation = number(answer, "generation");
   if (generation < 1) fail(ErrorKind::invalid_input, "{}: {} is not a generation", answer_name, generation);
@@ -544,6 +557,37 @@ std::vector<std::string> Client::attestations(const nix::StorePath& path) {
     if (error.kind() != ErrorKind::not_found) throw;
     return {};
   }
+}
+
+std::optional<StartProfile> Client::start_profile(std::string_view name) {
+  const std::string what = fmt::format("the start profile of {}", name);
+  const HttpResponse response = state_->send(get(start_profile_path(name)));
+  if (response.status == 404) return std::nullopt;
+  if (!response.ok()) state_->fail_with(response, what);
+  try {
+    return StartProfile::parse(response.body);
+  } catch (const Error& error) {
+    state_->refuse_answer(what, error.what());
+  }
+}
+
+StartProfile::Size Client::publish_start_profile(std::string_view name, const StartProfile& profile) {
+  HttpRequest request{.method = "PUT",
+                      .url = start_profile_path(name),
+                      .headers = {{"Content-Type", "application/json"}},
+                      .body = profile.to_text(),
+                      .max_body = max_answer};
+  request.bearer = state_->token;
+  return state_->ask(
+      std::move(request), fmt::format("publishing a start profile of {}", name), [](const json& answer) {
+        return StartProfile::Size{.ranges = count_in(answer, "ranges"), .bytes = count_in(answer, "bytes")};
+      });
+}
+
+void Client::remove_start_profile(std::string_view name) {
+  HttpRequest request{.method = "DELETE", .url = start_profile_path(name), .max_body = max_answer};
+  request.bearer = state_->token;
+  state_->send_well(std::move(request), fmt::format("removing the start profile of {}", name));
 }
 
 }  // namespace flox::catalog

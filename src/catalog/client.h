@@ -14,6 +14,7 @@
 #include "base/net/form.h"
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
+#include "catalog/start_profile.h"
 #include "env/environment.h"
 #include "env/locking.h"
 #include "trust/name_tree.h"
@@ -128,6 +129,15 @@ class Client {
   nix::StorePathSet attested(const nix::StorePathSet& paths);
   // The envelopes of a path, untrusted, as text; empty if there is none.
   std::vector<std::string> attestations(const nix::StorePath& path);
+
+  // What starts of it read first, as it was published; nothing: nothing was, or there is no such name. `name`
+  // is "OWNER/NAME" of an environment, or a package's.
+  std::optional<StartProfile> start_profile(std::string_view name);
+  // Adds it to what is published. Gives the size of what there is now. Throws Error: untrusted if the token
+  // is refused, not_found, invalid_input for a profile of other packages.
+  StartProfile::Size publish_start_profile(std::string_view name, const StartProfile& profile);
+  // Throws Error(not_found) if there is none.
+  void remove_start_profile(std::string_view name);
 
  private:
   std::optional<std::string> trust_file(const std::string& path);

@@ -88,6 +88,8 @@ constexpr Effect effects[] = {
     {"node profile export", on_nothing},
     {"node profile import", "the node's start profiles"},
     {"node profile list", on_nothing},
+    {"node profile publish", on_catalog},
+    {"node profile unpublish", on_catalog},
     {"node runtime", "the node's store"},
     {"node starts", on_nothing},
     {"node status", on_nothing},

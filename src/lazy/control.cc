@@ -139,17 +139,19 @@ json answer(ServedPaths& served, const json& request, bool& ends) {
     const auto paths = paths_in(request["retry"]);
     const milliseconds most(
         std::min<uint64_t>(number_in(request, "milliseconds", request_name), most_retry.count()));
-    json failures = json::array();
-    for (const PathFailure& failure : served.retry(paths, most))
-      if (failures.size() < most_failures)
-        failures.push_back({failure.path.base_name(), failure.why.substr(0, longest_failure)});
-    return {{"failures", std::move(failures)}};
+    json failures = json::array(), reads = json::array();
+    for (const PathFailure& failure : served.retry(paths, most)) {
+      if (failures.size() == most_failures) break;
+      failures.push_back({failure.path.base_name(), failure.why.substr(0, longest_failure)});
+      reads.push_back(failure.reads.value_or(0));
+    }
+    return {{"failures", std::move(failures)}, {"reads", std::move(reads)}};
   }
   if (request.contains("wanted"))
-    return {{"ranges", ranges_to_json(served.wanted(path_in(request, "wanted"), most_ranges_text))}};
+    return {{"ranges", store::ranges_to_json(served.wanted(path_in(request, "wanted"), most_ranges_text))}};
   if (request.contains("soon")) {
-    served.want_soon(path_in(request, "soon"),
-                     ranges_of_json(member(request, "ranges", request_name), most_ranges, request_name));
+    served.want_soon(path_in(request, "soon"), store::ranges_of_json(member(request, "ranges", request_name),
+                                                                     most_ranges, request_name));
     return json::object();
   }
   if (request.contains("end")) {
@@ -293,7 +295,7 @@ std::vector<uint32_t> MountControl::slots(const std::vector<nix::StorePath>& pat
   std::vector<uint32_t> all;
   in_parts(paths, [&](const std::vector<nix::StorePath>& part) {
     const auto some =
-        slots_in(parse_answer(ask(json{{"slots", names_of(part)}}.dump(), call_time)), part.size());
+        slots_in(parse_answer(ask(json{{"slots", names_of(part)}}.dump(), call_time_)), part.size());
     all.insert(all.end(), some.begin(), some.end());
   });
   return all;
@@ -303,7 +305,7 @@ std::vector<uint32_t> MountControl::add(const std::vector<nix::StorePath>& paths
   std::vector<uint32_t> all;
   in_parts(paths, [&](const std::vector<nix::StorePath>& part) {
     const auto some =
-        slots_in(parse_answer(ask(json{{"add", names_of(part)}}.dump(), call_time)), part.size());
+        slots_in(parse_answer(ask(json{{"add", names_of(part)}}.dump(), call_time_)), part.size());
     all.insert(all.end(), some.begin(), some.end());
   });
   return all;
@@ -312,20 +314,20 @@ std::vector<uint32_t> MountControl::add(const std::vector<nix::StorePath>& paths
 void MountControl::use_store(const std::vector<nix::StorePath>& paths,
                              const std::filesystem::path& store) const {
   in_parts(paths, [&](const std::vector<nix::StorePath>& part) {
-    parse_answer(ask(json{{"use_store", names_of(part)}, {"store", store.string()}}.dump(), call_time));
+    parse_answer(ask(json{{"use_store", names_of(part)}, {"store", store.string()}}.dump(), call_time_));
   });
 }
 
 void MountControl::drop(const std::vector<nix::StorePath>& paths) const {
   in_parts(paths, [&](const std::vector<nix::StorePath>& part) {
-    parse_answer(ask(json{{"drop", names_of(part)}}.dump(), call_time));
+    parse_answer(ask(json{{"drop", names_of(part)}}.dump(), call_time_));
   });
 }
 
 PathsStatus MountControl::status(const std::vector<nix::StorePath>& paths) const {
   PathsStatus sum;
   const auto add = [&](const std::vector<nix::StorePath>& part) {
-    const json answer = parse_answer(ask(json{{"status", names_of(part)}}.dump(), call_time));
+    const json answer = parse_answer(ask(json{{"status", names_of(part)}}.dump(), call_time_));
     PathsStatus one;
     for (const Field& field : fields) one.*field.value = number_in(answer, field.name, reply_name);
     sum.frames_now = sum.frames_later = 0;  // of the mount, so the same in each part
@@ -336,7 +338,7 @@ PathsStatus MountControl::status(const std::vector<nix::StorePath>& paths) const
 }
 
 MountWaits MountControl::waits() const {
-  const json answer = parse_answer(ask(json{{"waits", true}}.dump(), call_time));
+  const json answer = parse_answer(ask(json{{"waits", true}}.dump(), call_time_));
   MountWaits waits{.server = number_in(answer, "server", reply_name),
                    .micros = number_in(answer, "micros", reply_name)};
   const json& counts = member(answer, "counts", reply_name);
@@ -355,32 +357,41 @@ std::vector<PathFailure> MountControl::retry(const std::vector<nix::StorePath>& 
   in_parts(paths, [&](const std::vector<nix::StorePath>& part) {
     const json answer = parse_answer(
         ask(json{{"retry", names_of(part)}, {"milliseconds", static_cast<uint64_t>(most.count())}}.dump(),
-            call_time + most));
-    for (const json& failure : member(answer, "failures", reply_name)) {
+            call_time_ + most));
+    const json& failures = member(answer, "failures", reply_name);
+    const json reads = answer.value("reads", json());  // null: the server is of an earlier release
+    if (!reads.is_null() && (!reads.is_array() || reads.size() != failures.size()))
+      fail(ErrorKind::internal, "{} has not as many counts of reads as failures", reply_name);
+    for (size_t i = 0; i < failures.size(); ++i) {
+      const json& failure = failures[i];
       if (!failure.is_array() || failure.size() != 2 || !failure[0].is_string() || !failure[1].is_string())
         fail(ErrorKind::internal, "{}: a failure is no pair of texts", reply_name);
-      all.push_back(
-          {nix::StorePath::from_base_name(failure[0].get<std::string>()), failure[1].get<std::string>()});
+      if (!reads.is_null() && !reads[i].is_number_unsigned())
+        fail(ErrorKind::internal, "{}: a count of reads is no number", reply_name);
+      all.push_back({.path = nix::StorePath::from_base_name(failure[0].get<std::string>()),
+                     .why = failure[1].get<std::string>(),
+                     .reads = reads.is_null() ? std::nullopt : std::optional(reads[i].get<uint64_t>())});
     }
   });
   return all;
 }
 
-std::vector<FileRange> MountControl::wanted(const nix::StorePath& path) const {
-  const json answer = parse_answer(ask(json{{"wanted", path.base_name()}}.dump(), call_time));
-  return ranges_of_json(member(answer, "ranges", reply_name), most_ranges, reply_name);
+std::vector<store::FileRange> MountControl::wanted(const nix::StorePath& path) const {
+  const json answer = parse_answer(ask(json{{"wanted", path.base_name()}}.dump(), call_time_));
+  return store::ranges_of_json(member(answer, "ranges", reply_name), most_ranges, reply_name);
 }
 
-void MountControl::want_soon(const nix::StorePath& path, const std::vector<FileRange>& ranges) const {
-  std::vector<FileRange> part;
+void MountControl::want_soon(const nix::StorePath& path, const std::vector<store::FileRange>& ranges) const {
+  std::vector<store::FileRange> part;
   size_t size = 0;
   const auto send = [&] {
     if (part.empty()) return;
-    parse_answer(ask(to_text({{"soon", path.base_name()}, {"ranges", ranges_to_json(part)}}), call_time));
+    parse_answer(
+        ask(to_text({{"soon", path.base_name()}, {"ranges", store::ranges_to_json(part)}}), call_time_));
     part.clear();
     size = 0;
   };
-  for (const FileRange& range : ranges) {
+  for (const store::FileRange& range : ranges) {
     size += range.file.size() + range_numbers;
     if (size > most_ranges_text || part.size() == most_ranges) {
       send();
@@ -391,6 +402,6 @@ void MountControl::want_soon(const nix::StorePath& path, const std::vector<FileR
   send();
 }
 
-void MountControl::end() const { parse_answer(ask(json{{"end", true}}.dump(), call_time)); }
+void MountControl::end() const { parse_answer(ask(json{{"end", true}}.dump(), call_time_)); }
 
 }  // namespace flox::lazy

@@ -8,7 +8,9 @@
 //   {"status": [HASH-NAME…]}                   {"paths": NUMBER, …}: PathsStatus; of no names: of all
 //   {"waits": true}                            {"server": NUMBER, "counts": [NUMBER…], "micros": NUMBER}:
 //                                              MountWaits
-//   {"retry": [HASH-NAME…], "milliseconds": N} {"failures": [[HASH-NAME, WHY]…]}
+//   {"retry": [HASH-NAME…], "milliseconds": N} {"failures": [[HASH-NAME, WHY]…], "reads": [NUMBER…]}: of
+//   each,
+//                                              how many reads have ended with an error
 //   {"wanted": HASH-NAME}         {"ranges": [[FILE, BEGIN, END]…]}: what readers have wanted of it
 //   {"soon": HASH-NAME, "ranges": [[FILE, BEGIN, END]…]}         {}: fetched before somebody waits for it
 //   {"end": true}                              {}: the mount ends
@@ -24,8 +26,8 @@
 #include <vector>
 
 #include "base/os/fd.h"
-#include "lazy/file_range.h"
 #include "lazy/served_paths.h"
+#include "store/index/file_range.h"
 
 namespace flox::lazy {
 
@@ -44,9 +46,11 @@ void serve_control(const std::filesystem::path& files, ServedPaths& paths, std::
 // The asking side. Thread-safe; each call connects, and waits while there is no server.
 class MountControl {
  public:
-  // `patience`: how long a server that is not there is waited for.
-  MountControl(std::filesystem::path files, std::chrono::milliseconds patience)
-      : files_(std::move(files)), patience_(patience) {}
+  // `patience`: how long a server that is not there is waited for; `call_time`: for an answer, beside what
+  // the request itself takes.
+  MountControl(std::filesystem::path files, std::chrono::milliseconds patience,
+               std::chrono::milliseconds call_time = std::chrono::seconds(60))
+      : files_(std::move(files)), patience_(patience), call_time_(call_time) {}
 
   // All of these throw Error: the answer's, or unavailable.
   std::vector<uint32_t> slots(const std::vector<nix::StorePath>& paths) const;
@@ -57,8 +61,8 @@ class MountControl {
   MountWaits waits() const;
   std::vector<PathFailure> retry(const std::vector<nix::StorePath>& paths,
                                  std::chrono::milliseconds most) const;
-  std::vector<FileRange> wanted(const nix::StorePath& path) const;
-  void want_soon(const nix::StorePath& path, const std::vector<FileRange>& ranges) const;
+  std::vector<store::FileRange> wanted(const nix::StorePath& path) const;
+  void want_soon(const nix::StorePath& path, const std::vector<store::FileRange>& ranges) const;
   void end() const;
 
  private:
@@ -66,7 +70,7 @@ class MountControl {
   Fd connect() const;
 
   const std::filesystem::path files_;
-  const std::chrono::milliseconds patience_;
+  const std::chrono::milliseconds patience_, call_time_;
 };
 
 }  // namespace flox::lazy

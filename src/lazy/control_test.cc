@@ -40,7 +40,7 @@ TEST(LazyControlTest, AsksAboutPathsThatAreNotInTheMount) {
   const MountWaits waits = control().waits();
   EXPECT_NE(waits.server, 0u);
   EXPECT_EQ(waits.counts, decltype(waits.counts){});
-  std::vector<FileRange> many(3'000, FileRange{std::string(100, 'x'), 0, 10});
+  std::vector<store::FileRange> many(3'000, store::FileRange{std::string(100, 'x'), 0, 10});
   many.push_back({std::string(most_control, 'x'), 0, 10});
   EXPECT_NO_THROW(control().want_soon(path_x, many));
 }

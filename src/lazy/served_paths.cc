@@ -197,15 +197,15 @@ ServedPaths::Served ServedPaths::find(const nix::StorePath& path) const {
   return found == served_.end() ? Served() : found->second;
 }
 
-std::vector<FileRange> ServedPaths::wanted(const nix::StorePath& path, size_t most) const {
+std::vector<store::FileRange> ServedPaths::wanted(const nix::StorePath& path, size_t most) const {
   const Served served = find(path);
-  return served.contents == nullptr ? std::vector<FileRange>() : served.contents->wanted(most);
+  return served.contents == nullptr ? std::vector<store::FileRange>() : served.contents->wanted(most);
 }
 
-void ServedPaths::want_soon(const nix::StorePath& path, const std::vector<FileRange>& ranges) {
+void ServedPaths::want_soon(const nix::StorePath& path, const std::vector<store::FileRange>& ranges) {
   const Served served = find(path);
   if (served.contents == nullptr) return;
-  for (const FileRange& range : ranges) {
+  for (const store::FileRange& range : ranges) {
     const PathTree::Node* node = served.tree->find(range.file);
     if (node != nullptr && node->kind == NodeKind::regular && range.begin < range.end)
       served.contents->want_soon(node->file, range.begin, range.end);
@@ -242,7 +242,7 @@ MountWaits ServedPaths::waits() const {
 
 std::vector<PathFailure> ServedPaths::retry(const std::vector<nix::StorePath>& paths,
                                             std::chrono::milliseconds most) {
-  std::map<nix::StorePath, std::shared_ptr<SparsePath>> failed;
+  std::map<nix::StorePath, Served> failed;
   std::vector<std::pair<std::shared_ptr<SparsePath>, uint32_t>> wanted;
   {
     const std::lock_guard lock(mutex_);
@@ -250,7 +250,7 @@ std::vector<PathFailure> ServedPaths::retry(const std::vector<nix::StorePath>& p
       const auto found = served_.find(path);
       if (found == served_.end()) continue;
       for (const uint32_t frame : found->second.contents->failed_frames()) {
-        failed.emplace(path, found->second.contents);
+        failed.emplace(path, found->second);
         wanted.emplace_back(found->second.contents, frame);
       }
     }
@@ -260,8 +260,10 @@ std::vector<PathFailure> ServedPaths::retry(const std::vector<nix::StorePath>& p
     contents->want_frame(frame, [countdown](int) { countdown->one(); });
   countdown->wait(most);
   std::vector<PathFailure> result;
-  for (const auto& [path, contents] : failed)
-    if (!contents->failed_frames().empty()) result.push_back({path, contents->last_failure()});
+  for (const auto& [path, served] : failed)
+    if (!served.contents->failed_frames().empty())
+      result.push_back(
+          {.path = path, .why = served.contents->last_failure(), .reads = served.counts->failed});
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct PathsStatus {
 struct PathFailure {
   nix::StorePath path;
   std::string why;
+  std::optional<uint64_t> reads;  // that ended with an error; nothing: not known
 };
 
 // Thread-safe.
@@ -65,9 +67,9 @@ class ServedPaths {
   // rest fails (Error), drop them again.
   void drop(const std::vector<nix::StorePath>& paths);
   // What readers have wanted of the path since this process began, as far as that has `most` bytes of text.
-  std::vector<FileRange> wanted(const nix::StorePath& path, size_t most) const;
+  std::vector<store::FileRange> wanted(const nix::StorePath& path, size_t most) const;
   // Fetches these parts of it before what nobody is expected to read; what it does not have is passed over.
-  void want_soon(const nix::StorePath& path, const std::vector<FileRange>& ranges);
+  void want_soon(const nix::StorePath& path, const std::vector<store::FileRange>& ranges);
   // Of these, or with none of all.
   PathsStatus status(const std::vector<nix::StorePath>& paths) const;
   MountWaits waits() const;

@@ -114,9 +114,9 @@ void SparsePath::want_soon(uint32_t file, uint64_t begin, uint64_t end) {
   }
 }
 
-std::vector<FileRange> SparsePath::wanted(size_t most) const {
+std::vector<store::FileRange> SparsePath::wanted(size_t most) const {
   constexpr size_t numbers = 40;  // bytes of text
-  std::vector<FileRange> result;
+  std::vector<store::FileRange> result;
   size_t size = 0;
   for (uint32_t number = 0; number < index_->nodes.size(); ++number) {
     const auto& node = index_->nodes[number];
@@ -125,7 +125,7 @@ std::vector<FileRange> SparsePath::wanted(size_t most) const {
       const uint64_t begin = index_->chunks[chunk].nar_offset - node.nar_offset;
       while (chunk + 1 < node.first_chunk + node.chunk_count && wanted_[chunk + 1]) ++chunk;
       const auto& last = index_->chunks[chunk];
-      FileRange range{index_->path_of(number), begin, last.nar_offset + last.size - node.nar_offset};
+      store::FileRange range{index_->path_of(number), begin, last.nar_offset + last.size - node.nar_offset};
       size += range.file.size() + numbers;
       if (size > most) return result;
       result.push_back(std::move(range));

@@ -12,9 +12,9 @@
 
 #include "base/os/directory.h"
 #include "lazy/contents.h"
-#include "lazy/file_range.h"
 #include "lazy/frame_source.h"
 #include "lazy/part_file.h"
+#include "store/index/file_range.h"
 #include "store/index/nar_index.h"
 
 namespace flox::lazy {
@@ -37,7 +37,7 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
   void want_soon(uint32_t file, uint64_t begin, uint64_t end);
   // The parts of its files that readers have wanted, chunk by chunk, as far as they have `most` bytes of text
   // and numbers; in the NAR's order.
-  std::vector<FileRange> wanted(size_t most) const;
+  std::vector<store::FileRange> wanted(size_t most) const;
   const store::NarIndex& index() const noexcept { return *index_; }
 
   // From now on all is read in `store`, which has the path under `name`, verified; what came is removed.

@@ -115,7 +115,7 @@ TEST(SparsePathTest, SaysWhatReadersWantedAndAnotherOneFetchesThatBeforeTheyCome
   Sample sample;
   const uint32_t big = sample.file("share/big");
   FrameQueue queue(1, 1);
-  std::vector<FileRange> wanted;
+  std::vector<store::FileRange> wanted;
   {
     TempDir dir;
     const auto path =
@@ -131,7 +131,7 @@ TEST(SparsePathTest, SaysWhatReadersWantedAndAnotherOneFetchesThatBeforeTheyCome
   EXPECT_EQ(wanted[0].file, "share/big");
   EXPECT_LE(wanted[0].begin, 4'990'000u);
   EXPECT_GE(wanted[0].end, 4'990'010u);
-  EXPECT_EQ(wanted[1], (FileRange{"small", 0, sample.small.size()}));
+  EXPECT_EQ(wanted[1], (store::FileRange{"small", 0, sample.small.size()}));
 
   TempDir dir;
   std::mutex mutex;

@@ -218,6 +218,7 @@ void serve(const server::ServerSettings& options) {
   std::atomic<const HttpServer*> serving{nullptr};
   std::atomic<bool> is_stopping{false};
   server::AttestationRecords attestations(*database);
+  server::StartProfileRecords start_profiles(*database);
   server::Accounts accounts(*database, std::move(wanted));
   server::TrustRecords trust_records(*database);
   const server::NameFiles name_files(*database);
@@ -225,7 +226,7 @@ void serve(const server::ServerSettings& options) {
   server::TrustService trust(
       trust_records, name_files,
       {.online_key = server::read_or_make_online_key(online_key), .timestamp_life = options.timestamp_life});
-  server::Api api(records, environments, attestations, trust, cache, keys, accounts,
+  server::Api api(records, environments, attestations, start_profiles, trust, cache, keys, accounts,
                   {.token_limit = rate_limit(options, options.rate_limit),
                    .address_limit = rate_limit(options, options.anonymous_rate_limit),
                    .spans = spans.get(),

@@ -10,9 +10,17 @@ each_backend "$@"
 public_key=$(make_key key-1)
 keys=(--trusted-key "$public_key" --trusted-key "$(make_key key-2)")
 
+# With what starts read first.
+look_all() {
+  look
+  for name in environments/acme/web catalog/packages/hello; do curl -s "$url/api/v1/$name/start-profile"; done
+}
 start_catalog "${keys[@]}"
 fill_catalog
-look >"$dir/look"
+hello=$(curl -s "$url/api/v1/catalog/packages/hello" | jq -r '.items[0].outputs.out')
+profile_of "$hello" | flox node profile publish - acme/web
+profile_of "$hello" share/hello/version | flox node profile publish - hello
+look_all >"$dir/look"
 grep -q hidden "$dir/look" || die "the look shows nothing"
 trusted_by_node
 export_catalog() { flox-catalog export "$1" --data "$data" "${CATALOG_OPTIONS[@]}"; }
@@ -74,7 +82,7 @@ cp "$dir/data/online.key" "$dir/local/online.key"
 MOVED=("${CATALOG_OPTIONS[@]}")
 CATALOG_OPTIONS=()
 start_catalog "${keys[@]}"
-look >"$dir/look-2"
+look_all >"$dir/look-2"
 diff "$dir/look" "$dir/look-2" >"$dir/diff" || die "the imported catalog differs: $(head -20 "$dir/diff")"
 trusted_by_node || die "a node refuses what was imported"
 
@@ -97,7 +105,7 @@ if [ "$BACKEND" = shared ]; then
   data=$dir/data
   CATALOG_OPTIONS=("${MOVED[@]}")
   start_catalog "${keys[@]}"
-  look >"$dir/look-4"
+  look_all >"$dir/look-4"
   diff "$dir/look" "$dir/look-4" >"$dir/diff" || die "the catalog differs: $(head -20 "$dir/diff")"
   trusted_by_node || die "a node refuses what was imported"
   stop_catalog

@@ -10,7 +10,7 @@ schemas=$PROJECT/test/catalog/schema
 user_token=flox_0123456789ab_$(printf '5e%.0s' {1..32})  # whose hash is in the dumps
 start_backend "$dir/backend"
 # What the dialect has as text is so in PostgreSQL (docs/formats/catalog-database.md).
-in_postgres() { sed -E '/^(create|  )/ s/\btext\b/text collate "C"/g' "$1"; }
+in_postgres() { sed -E '/^(create|  )/ s/\btext\b/text collate "C"/g; s/ without rowid//' "$1"; }
 load() {  # SCHEMA
   rm -rf "$data"
   mkdir "$data"
@@ -67,6 +67,10 @@ goes_on() {
   equal "$(put "$digest.narinfo" "$dir/narinfo")" 201
   equal "$(record tool "$(build 1.0 | jq -c '.name = "tool"')")" 201
   equal "$(ask GET /api/v1/catalog/packages/tool)" 200
+  profile_of "$path" >"$dir/profile"
+  equal "$(ask PUT /api/v1/catalog/packages/tool/start-profile -H "Authorization: Bearer $token" --data-binary "@$dir/profile")" 200
+  equal "$(ask GET /api/v1/catalog/packages/tool/start-profile)" 200
+  cmp "$dir/answer" "$dir/profile"
 }
 make_key key-1 >/dev/null
 

@@ -111,6 +111,29 @@ call_json 400 POST /api/v1/catalog/packages/web/builds "$(build 3.0 | jq -c '.ya
 yank 200 web 2.0 '{"reason":null}'
 equal "$(answer .yanked)" null
 
+step "what starts of a package read first"
+profile=/api/v1/catalog/packages/web/start-profile
+call 404 GET $profile
+profile_of "$path" >"$dir/profile"
+put_profile() { call "$1" PUT "$2" -H 'Content-Type: application/json' --data-binary "@$3"; }
+put_profile 200 $profile "$dir/profile"
+equal "$(answer '[.paths, .ranges, .bytes] | @json')" '[1,1,4096]'
+profile_of "$path" bin/other >"$dir/profile"
+put_profile 200 $profile "$dir/profile"
+equal "$(answer .ranges)" 2
+call 200 GET $profile
+equal "$(answer '[.paths[0].ranges[][0]] | join(" ")')" "bin/other bin/web"
+tag=$(curl -s -D - -o /dev/null -H "Authorization: Bearer $token" "$url$profile" | sed -n 's/^ETag: \(.*\)\r$/\1/p')
+call 304 GET $profile -H "If-None-Match: $tag"
+flox node profile publish - web <"$dir/profile"
+profile_of "/nix/store/$digest-tool" >"$dir/profile"
+put_profile 400 $profile "$dir/profile"
+head -c 5000000 /dev/zero >"$dir/profile"
+put_profile 413 $profile "$dir/profile"
+equal "$(ask PUT $profile --data-binary '{}')" 403
+call 200 DELETE $profile
+call 404 DELETE $profile
+
 step "environments; a push upon what is not the latest any more is refused"
 lock='{"lockfile-version":1,"manifest":{},"packages":[]}'
 push() { call_json "$1" POST /api/v1/environments/acme/web "{\"manifest\":\"$2\",\"lock\":$lock}"; }
@@ -131,6 +154,17 @@ equal "$(answer '[.items[].generation] | @json')" '[2,1]'
 call 200 GET '/api/v1/environments/acme/web/generations?page_size=1'
 call 404 GET /api/v1/environments/acme/none/generations
 call 400 GET /api/v1/environments/acme
+web='{"lockfile-version":1,"manifest":{},"packages":[{"attr_path":"web","install_id":"web","version":"1","system":"x86_64-linux","outputs":{"out":"'$path'"}}]}'
+call_json 201 POST /api/v1/environments/acme/lazy "{\"manifest\":\"one\",\"lock\":$web}"
+profile=/api/v1/environments/acme/lazy/start-profile
+call 404 GET $profile
+profile_of "$path" >"$dir/profile"
+put_profile 200 $profile "$dir/profile"
+put_profile 400 /api/v1/environments/acme/web/start-profile "$dir/profile"
+call 200 GET $profile
+flox node profile publish "$dir/profile" acme/lazy
+flox node profile unpublish acme/lazy
+call 404 DELETE $profile
 call_json 400 POST /api/v1/environments/acme '{}'
 call_json 400 POST /api/v1/environments/acme/web '{}'
 mapfile -t with < <(json '{"name":"x","private":false}')

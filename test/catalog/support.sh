@@ -96,4 +96,6 @@ narinfo() {
   local key
   for key in "$@"; do echo "Sig: $(sign "$dir/$key" "$path" "$hash" 5000)"; done
 }
+# profile_of PATH [FILE]: a start profile of a package, of which starts have read the beginning of a file.
+profile_of() { jq -jnc --arg p "$(basename "$1")" --arg f "${2:-bin/web}" '{packages: [$p], paths: [{path: $p, ranges: [[$f, 0, 4096]]}], version: 1}'; }
 build() { jq -nc --arg v "$1" --arg p "$path" --arg s "${2:-key-1}" '{name:"web",version:$v,system:"x86_64-linux",signer:$s,outputs:{out:$p}}'; }

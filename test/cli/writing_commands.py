@@ -57,6 +57,9 @@ def files(*names):
                           if not stat.S_ISDIR(entry[0]) and not re.search(r"/\.[^/]+\.new$", name)}
 
 
+PROFILE_OF_HELLO = "/api/v1/catalog/packages/hello/start-profile"
+
+
 def catalog(*paths):
     def answers(world):
         found = {}
@@ -191,6 +194,15 @@ def start_profiles(world):
     world.flox("node", "profile", "import", world.path("own.profile"))
 
 
+def profiles_of_hello(world):
+    """What nodes have recorded of a package that the catalog has: it has one of them, and gets others."""
+    for name, begin in (("first", 0), ("second", 4096), ("third", 16384)):
+        store_path = "0" * 32 + "-hello-1.0"
+        world.write(f"{name}.profile", json.dumps({"version": 1, "packages": [store_path],
+                                                   "paths": [{"path": store_path, "ranges": [["bin/hello", begin, begin + 4096]]}]}))
+    world.flox("node", "profile", "publish", world.path("first.profile"), "hello")
+
+
 def owner_of_keys(world):
     world.flox("trust", "init", "acme", "--catalog-key", world.path("keys/web-1.pub"), "--signing-key", world.path("keys/web-1.pub"))
     for name in ("bob", "carol"):
@@ -265,6 +277,10 @@ def cases():
              setup=lambda world: world.write("pause", "a program\n")),
         Case("node profile import", ["node", "profile", "import", "{now}/other.profile"], setup=start_profiles,
              state=files("root/var/lib/flox/lazy-profiles"), beside=["node", "profile", "import", "{now}/third.profile"]),
+        Case("node profile publish", ["node", "profile", "publish", "{now}/second.profile", "hello"], setup=profiles_of_hello, remote=True,
+             state=catalog(PROFILE_OF_HELLO), beside=["node", "profile", "publish", "{now}/third.profile", "hello"]),
+        Case("node profile unpublish", ["node", "profile", "unpublish", "hello"], setup=profiles_of_hello, remote=True,
+             state=catalog(PROFILE_OF_HELLO), already="no start profile"),
         # The user's own files.
         Case("config", ["config", "--set", "owner", "new"], setup=configured, state=files("home/.config/flox/config.toml"),
              beside=["config", "--set", "catalog_token_file", "/token"]),

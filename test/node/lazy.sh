@@ -89,12 +89,14 @@ becomes mounts 1
 
 step "without floxd readers go on, and without the mount's server they wait for the next one"
 running "$BIG" c1
-kill -KILL "$(cat "$WORLD/floxd.pid")"
+killed=$(cat "$WORLD/floxd.pid")
+kill -KILL "$killed"
 equal "$(inside c1 big 1)" "$(sum_of big 1)"
 kill -KILL "$(server_of_mount)"
 equal "$(inside c1 big 4)" "$(sum_of big 4)"
 
 step "the next floxd finds the mount, and what is running in it"
+wait_until 20 "the killed floxd's end" test ! -e "/proc/$killed/exe"
 start_floxd
 becomes mounts 1
 becomes unfinished_closures 2
@@ -112,6 +114,31 @@ equal "$(failure_of '[.path, .reads > 0, .at_ms > 0] | join(" ")')" "$BIG true t
 [ -n "$(failure_of .why)" ] || die "it does not say why it could not be read"
 start_cache "$WORLD/cache"
 equal "$(lazy "$BIG" d2 big 10)" "$(sum_of big 10)"
+equal "$(inside c1 big 10)" "$(sum_of big 10)"
+
+step "a container that fails because of that has the reason as its termination message, unless it has left one"
+LAST=$(publish_big last)
+laptop store copy --to "file://$WORLD/cache" --key "$KEY_FILE" "$LAST" >/dev/null
+mkdir "$WORLD/gate"
+fails_at_gate() {  # ID COMMAND: what it does once the gate is open
+  : >"$WORLD/words-$1"
+  container -d --annotation "flox.dev/environment=$LAST" --annotation flox.dev/lazy=true --mount "type=bind,src=$WORLD/words-$1,dst=/dev/termination-log,options=rbind:rw" \
+    --mount "type=bind,src=$WORLD/gate,dst=/gate,options=rbind:ro" docker.io/flox/empty:1.0.0 "$1" sh -c "until [ -e /gate/open ]; do sleep 0.05; done; $2"
+}
+fails_at_gate d3 "cat $LAST/share/data >/dev/null"
+fails_at_gate d4 "cat $LAST/share/data >/dev/null || { echo my own words >/dev/termination-log; exit 1; }"
+fails_at_gate d5 "cat $LAST/share/data >/dev/null; exit 0"
+stop_server cache
+touch "$WORLD/gate/open"
+for id in d3 d4 d5; do
+  wait_until 60 "the end of $id" gone "$id"
+  ctr -n k8s.io task rm "$id" >/dev/null 2>&1 || true  # with its exit code
+  ctr -n k8s.io container rm "$id"
+done
+contains "$(<"$WORLD/words-d3")" "flox: files of the environment could not be read: $LAST: "
+equal "$(<"$WORLD/words-d4")" "my own words"
+equal "$(<"$WORLD/words-d5")" ""
+start_cache "$WORLD/cache"
 equal "$(inside c1 big 10)" "$(sum_of big 10)"
 
 step "behind its back the closure becomes whole, of what came and of the rest; the mount's copy goes, and the reader stays"
@@ -176,9 +203,9 @@ laptop store copy --to "file://$WORLD/cache" --key "$KEY_FILE" "$FIFTH" "$NEXT" 
 first=$(bytes_given)
 equal "$(lazy "$FIFTH" h1 fifth 7)" "$(sum_of fifth-before 7)"
 wait_until 20 "what it has read to be kept" grep -rqF --include='*.json' "$(basename "$FIFTH")" "$NODE_ROOT/var/lib/flox/lazy-profiles"
-before=$(bytes_given)
+before=$(bytes_given) hits=$(metric 'flox_lazy_profiles_total{result="hit"}')
 lazy "$NEXT" h2 true
-equal "$(metric 'flox_lazy_profiles_total{result="hit"}')" 1
+equal "$(metric 'flox_lazy_profiles_total{result="hit"}')" $((hits + 1))
 equal "$(last_start '.lazy_start | .has_profile, .profile_bytes > 0' | xargs)" "true true"
 comes() { [ $(($(bytes_given) - before)) -gt 1000000 ]; }
 wait_until 20 "the same part of the next version" comes
@@ -205,3 +232,56 @@ refused "taking the start profile $WORLD/none" profile import "$WORLD/none"
 profile import "$WORLD/fifth.profile"
 lazy "$NEXT" i1 true
 equal "$(last_start '.lazy_start | .has_profile, .profile_bytes > 0' | xargs)" "true true"
+
+step "a profile that somebody has published is taken by a node that has not started the version"
+(cd "$WORLD" && mkdir -p web && cd web && flox init -n web 2>/dev/null && laptop publish --store-path "$NEXT" --name fifth --version 2.0 &&
+  laptop install fifth && laptop push --owner acme) >"$WORLD/logs/web.log" 2>&1 || die "$(cat "$WORLD/logs/web.log")"
+# A node that knows nothing: neither files nor profiles, nor what it was answered.
+forget_all() {
+  stop_server floxd
+  kill -KILL "$(keepers)" 2>/dev/null || true
+  rm -rf "$NODE_ROOT/var/lib/flox/lazy-profiles"
+  flox --root "$NODE_ROOT" store gc >/dev/null
+  start_floxd
+}
+profile_from() { last_start '.lazy_start.profile_from'; }
+forget_all
+equal "$(lazy acme/web j1 fifth 7)" "$(sum_of fifth 7)"
+equal "$(profile_from)" ""
+flox node profile publish "$WORLD/fifth.profile" acme/web
+refused "the profile is of none of the packages of environment acme/other" sh -c "
+  mkdir -p '$WORLD/other' && cd '$WORLD/other' && flox init -n other 2>/dev/null; flox --root '$LAPTOP_ROOT' install hello >/dev/null 2>&1
+  flox --root '$LAPTOP_ROOT' push --owner acme >/dev/null 2>&1; flox node profile publish '$WORLD/fifth.profile' acme/other"
+refused "publish" env FLOX_CATALOG_TOKEN=nobodys flox node profile publish "$WORLD/fifth.profile" acme/web
+forget_all
+before=$(bytes_given)
+lazy acme/web j2 true
+equal "$(profile_from)" catalog
+equal "$(metric 'flox_lazy_profiles_total{result="published"}')" 1
+wait_until 20 "what the profile names" comes
+stop_server cache
+equal "$(lazy acme/web j3 fifth 7)" "$(sum_of fifth 7)"
+start_cache "$WORLD/cache"
+
+step "its own record goes before it, and a catalog that is away holds up no start"
+kept() { grep -rqF --include='*.json' "$(basename "$NEXT")" "$NODE_ROOT/var/lib/flox/lazy-profiles"; }
+wait_until 20 "what the start has read to be kept" kept
+stop_server floxd
+kill -KILL "$(keepers)" 2>/dev/null || true
+flox --root "$NODE_ROOT" store gc >/dev/null
+start_floxd
+equal "$(lazy acme/web k1 fifth 7)" "$(sum_of fifth 7)"
+equal "$(profile_from)" node
+
+step "whatever a profile names, nothing but what is signed is seen"
+hostile() { jq -c --arg p "$(basename "$NEXT")" --arg s "$(basename "$SECRET")" "$1" <<<'{"version": 1}' >"$WORLD/hostile.profile"; }
+hostile '. + {packages: [$p], paths: [{path: $p, ranges: [["../../../../etc/passwd", 0, 4096], ["share/data", 11900000, 500000000], ["share", 0, 10]]},
+  {path: $s, ranges: [["share/data", 0, 5000000]]}, {path: "00000000000000000000000000000000-none", ranges: [["x", 0, 10]]}]}'
+flox node profile unpublish acme/web
+flox node profile publish "$WORLD/hostile.profile" acme/web
+forget_all
+equal "$(lazy acme/web l1 fifth 3)" "$(sum_of fifth 3)"
+equal "$(profile_from)" catalog
+seen=$(lazy acme/web l2 ls /nix/store)
+case $seen in *secret*) die "what the profile names is visible: $seen" ;; esac
+becomes mounts 1

@@ -1,4 +1,4 @@
-// flox node profile: what starts on this node have read, from here to other nodes.
+// flox node profile: what starts on this node have read, from here to other nodes and to the catalog.
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +10,9 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "base/settings/units.h"
+#include "catalog/environment_name.h"
+#include "catalog/start_profile.h"
+#include "cli/catalog_options.h"
 #include "cli/node/commands.h"
 #include "cli/options.h"
 #include "cli/say.h"
@@ -20,8 +23,8 @@
 namespace flox::cli {
 namespace {
 
+using catalog::StartProfile;
 using nlohmann::ordered_json;
-using node::StartProfile;
 using node::StartProfiles;
 
 StartProfiles start_profiles() {
@@ -75,16 +78,52 @@ void import_profile(const std::string& file) {
   });
 }
 
+// "-": standard input.
+StartProfile profile_in(const std::string& file) {
+  return StartProfile::parse(read_file(file == "-" ? "/dev/stdin" : file, StartProfile::most_bytes));
+}
+
+// What pods name: a generation or a version has none of its own.
+void check_published_name(const std::string& name) {
+  if (catalog::is_environment_name(name)) {
+    if (catalog::parse_environment_name(name).generation)
+      fail_usage(fmt::format("'{}': a start profile is of all generations", name),
+                 "Name the environment as OWNER/NAME.");
+  } else if (name.find('@') != std::string::npos) {
+    fail_usage(fmt::format("'{}': a start profile is of all versions", name), "Name the package alone.");
+  }
+}
+
+void publish_profile(const CatalogOptions& catalog, const std::string& file, const std::string& name) {
+  check_published_name(name);
+  in_context(fmt::format("publishing the start profile {}", file), [&] {
+    const StartProfile profile = profile_in(file);
+    const StartProfile::Size now = client_of(catalog).publish_start_profile(name, profile);
+    say("✔ {}: {} of files sent, {} published, {}\n", name, count_text(profile.size().ranges, "part"),
+        count_text(now.ranges, "part"), size_text(now.bytes));
+  });
+}
+
+void unpublish_profile(const CatalogOptions& catalog, const std::string& name) {
+  check_published_name(name);
+  client_of(catalog).remove_start_profile(name);
+  say("✔ {} has no published start profile any more\n", name);
+}
+
 }  // namespace
 
 void add_node_profile(CLI::App& node) {
-  auto* group = node.add_subcommand("profile", "Take what starts have read from one node to others");
+  auto* group =
+      node.add_subcommand("profile", "Take what starts have read from one node to others, or to the catalog");
   group->require_subcommand(1);
   group->footer(
       "floxd keeps which parts of which files an environment's starts have read, and fetches these first "
       "when "
       "the\nenvironment starts again before its files are there (flox.dev/lazy). A profile says what the "
       "environment\nreads: show it to nobody who may not see the environment.\n\n"
+      "The catalog gives a published profile to each node that starts the environment or the package in this "
+      "way and\nhas not started the same version before. It shows it to who may see that. Publishing adds to "
+      "what is there.\n\n"
       "Example:\n  flox node profile list");
 
   auto json = std::make_shared<bool>(false);
@@ -105,6 +144,32 @@ void add_node_profile(CLI::App& node) {
   imported->add_option("FILE", *file, "what 'flox node profile export' printed")->required();
   imported->footer("Example:\n  flox node profile import web.profile");
   imported->callback([file] { import_profile(*file); });
+
+  struct Publishing {
+    CatalogOptions catalog;
+    std::string file, name;
+  };
+  auto publishing = std::make_shared<Publishing>();
+  auto* published =
+      group->add_subcommand("publish", "Add a start profile to what the catalog gives to nodes");
+  published
+      ->add_option("FILE", publishing->file, "what 'flox node profile export' printed; - is standard input")
+      ->required();
+  published->add_option("NAME", publishing->name, "what the pods name: OWNER/NAME, or a package")->required();
+  add_catalog_options(*published, publishing->catalog);
+  published->footer(
+      "Examples:\n  flox node profile publish web.profile acme/web\n"
+      "  flox node profile export KEY | flox node profile publish - acme/web");
+  published->callback(
+      [publishing] { publish_profile(publishing->catalog, publishing->file, publishing->name); });
+
+  auto* unpublished = group->add_subcommand(
+      "unpublish", "Remove the start profile of an environment or a package from the catalog");
+  unpublished->add_option("NAME", publishing->name, "what the pods name: OWNER/NAME, or a package")
+      ->required();
+  add_catalog_options(*unpublished, publishing->catalog);
+  unpublished->footer("Example:\n  flox node profile unpublish acme/web");
+  unpublished->callback([publishing] { unpublish_profile(publishing->catalog, publishing->name); });
 }
 
 }  // namespace flox::cli

@@ -37,6 +37,9 @@ ordered_json to_json(const LazyStart& lazy) {
   return {{"closure_bytes", lazy.closure_bytes()},
           {"missing_bytes", lazy.missing_bytes()},
           {"has_profile", lazy.has_profile()},
+          {"profile_from", !lazy.has_profile()   ? ""
+                           : lazy.is_published() ? "catalog"
+                                                 : "node"},
           {"profile_bytes", lazy.profile_bytes()},
           {"ready_at_ms", lazy.ready_at()},
           {"bytes_at_ready", lazy.bytes_at_ready()},
@@ -89,7 +92,8 @@ void print_lazy(const Start& start) {
   fmt::print("    its files come when they are read: {} of {} were missing{}\n",
              size_text(lazy.missing_bytes()), size_text(lazy.closure_bytes()),
              lazy.has_profile()
-                 ? fmt::format(", {} fetched ahead by a start profile", size_text(lazy.profile_bytes()))
+                 ? fmt::format(", {} fetched ahead by {} start profile", size_text(lazy.profile_bytes()),
+                               lazy.is_published() ? "the published" : "this node's")
                  : "; no start profile");
   // Another container may have been first.
   const auto seconds = [&](int64_t at) {

@@ -65,6 +65,11 @@ json root_answer(catalog::Client& client, const json& question) {
   return root ? json{{"root", *root}} : json::object();
 }
 
+json start_profile_answer(catalog::Client& client, const json& question) {
+  const auto profile = client.start_profile(string_member(question, "start_profile_of", "the question"));
+  return profile ? json{{"start_profile", profile->to_text()}} : json::object();
+}
+
 json report_answer(catalog::Client& client, const json& question) {
   client.ask("POST", "/api/v1/nodes/" + url_encode(string_member(question, "node", "the question")),
              question.at("report"), "reporting what runs on this node");
@@ -72,10 +77,11 @@ json report_answer(catalog::Client& client, const json& question) {
 }
 
 std::string answer_with(catalog::Client& client, const json& question) {
-  const json answer = question.contains("environment") ? environment_answer(client, question)
-                      : question.contains("report")    ? report_answer(client, question)
-                      : question.contains("root_of")   ? root_answer(client, question)
-                                                       : package_answer(client, question);
+  const json answer = question.contains("environment")        ? environment_answer(client, question)
+                      : question.contains("report")           ? report_answer(client, question)
+                      : question.contains("start_profile_of") ? start_profile_answer(client, question)
+                      : question.contains("root_of")          ? root_answer(client, question)
+                                                              : package_answer(client, question);
   return answer.dump();
 }
 
@@ -242,6 +248,12 @@ catalog::AnswerVerifier::Newest ConfinedCatalog::newest_of(const std::optional<t
   if (!evidence) return {};
   return {.targets = signed_texts_.targets_of(evidence->owner),
           .name_file = name.empty() ? std::string() : signed_texts_.name_file_of(evidence->owner, name)};
+}
+
+std::optional<catalog::StartProfile> ConfinedCatalog::start_profile(const std::string& name) const {
+  const json answer = ask({{"start_profile_of", name}});
+  if (!answer.contains("start_profile")) return std::nullopt;
+  return catalog::StartProfile::parse(string_member(answer, "start_profile", answer_name));
 }
 
 void ConfinedCatalog::report(const std::string& node, const json& report) const {

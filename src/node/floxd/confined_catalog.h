@@ -8,11 +8,13 @@
 // (AnswerVerifier::check_kept).
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/confined/confined_service.h"
 #include "catalog/answer_verifier.h"
 #include "catalog/environment_name.h"
+#include "catalog/start_profile.h"
 #include "env/lockfile.h"
 #include "node/floxd/config.h"
 #include "node/floxd/metrics.h"
@@ -47,6 +49,10 @@ class ConfinedCatalog {
   };
   Environment environment(const catalog::EnvironmentName& name, const PodAnswers* pod = nullptr,
                           const Secret& token = {}) const;
+
+  // What was published of the starts of an environment ("OWNER/NAME") or a package, if anything was. It is
+  // nobody's word: who uses it must not trust it.
+  std::optional<catalog::StartProfile> start_profile(const std::string& name) const;
 
   // What runs on this node (node_report), with the node's login. Throws what catalog::Client::ask() throws.
   void report(const std::string& node, const nlohmann::json& report) const;

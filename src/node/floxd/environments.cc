@@ -121,6 +121,14 @@ NamedLock Environments::lock_of(std::string_view reference, const PodAnswers* po
   return named;
 }
 
+std::optional<catalog::StartProfile> Environments::start_profile(const std::string& reference) const {
+  if (reference.starts_with('/')) return std::nullopt;
+  if (!catalog::is_environment_name(reference))
+    return catalog_.start_profile(env::parse_package(reference).descriptor.pkg_path);
+  const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
+  return catalog_.start_profile(name.owner + "/" + name.name);
+}
+
 std::optional<nix::StorePath> Environments::lease_known(const Key& key, std::string_view holder) {
   std::optional<nix::StorePath> profile;
   {

@@ -63,6 +63,9 @@ class Environments {
   // without one the node's login counts. Throws Error, as above.
   NamedLock lock_of(std::string_view reference, const PodAnswers* pod = nullptr,
                     const Secret& token = {}) const;
+  // What was published of the starts of what lock_of() takes; nothing: nothing was, or it is a store path.
+  // Throws what ConfinedCatalog::start_profile() throws.
+  std::optional<catalog::StartProfile> start_profile(const std::string& reference) const;
   // Tells the catalog what runs here (Reporter).
   void report(const std::string& node, const nlohmann::json& report) const {
     in_context(config_.catalog_url, [&] { catalog_.report(node, report); });

@@ -446,8 +446,11 @@ void serve(const Options& options) {
   Images images(config, environments, state);
   StartLog starts;
   Prefetcher prefetches(config, environments, containers, kept, policy, queue[Lane::prefetch], metrics);
-  LazyStarts lazy(config, environments, views, queue, metrics, state / node::state::lazy,
-                  state / node::state::lazy_profiles, directory_of(config.node_socket) / "lazy");
+  LazyStarts lazy(
+      config, environments, views, queue, metrics,
+      [&](const std::string& reference) { return environments.start_profile(reference); },
+      state / node::state::lazy, state / node::state::lazy_profiles,
+      directory_of(config.node_socket) / "lazy");
   const std::unique_ptr<ImageRegistry> image_registry = image_registry_of(config, images, queue[Lane::image]);
   const Ending ending{environments, queue};
   NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, pod_socket,

@@ -19,6 +19,7 @@ struct LazyBegin {
   uint64_t missing_bytes = 0;  // of these, of paths that were not in the store
   bool has_profile = false;    // of an earlier start
   uint64_t profile_bytes = 0;  // of files, which the profile had fetched at once
+  bool is_published = false;   // the profile: other nodes have recorded it, and the catalog had it
 };
 
 // What readers could not get.

@@ -38,7 +38,8 @@ constexpr std::chrono::seconds longest_attempt_pause(300);
 constexpr milliseconds retry_time(10'000);
 constexpr std::chrono::hours completion_time(24);
 constexpr size_t most_paths = 20'000;
-constexpr size_t most_why = 300;  // characters
+constexpr size_t most_why = 300;      // characters
+constexpr size_t most_unread = 1000;  // the same
 
 StoreViews::Entry entry_of(const LazyPath& path) {
   return {
@@ -72,7 +73,8 @@ struct LazyStarts::Found {
   // The valid ones, and all that they refer to; of the lock's closure alone, and with what is beside it.
   nix::StorePathSet valid, valid_with_beside;
   uint64_t size = 0;                    // of the lock's closure, bytes
-  std::optional<StartProfile> profile;  // of an earlier start
+  std::optional<StartProfile> profile;  // of earlier starts
+  bool is_published = false;            // the profile was in the catalog
   bool is_ahead = false;                // what it will read is fetched already
   uint64_t ahead = 0;                   // so much of it, bytes
 
@@ -84,7 +86,11 @@ struct LazyStarts::Found {
   LazyBegin begin() const {
     uint64_t missing = 0;
     for (const LazyPath& path : lazy) missing += path.info.nar_size;
-    return {.closure_bytes = size, .missing_bytes = missing, .has_profile = is_ahead, .profile_bytes = ahead};
+    return {.closure_bytes = size,
+            .missing_bytes = missing,
+            .has_profile = is_ahead,
+            .profile_bytes = ahead,
+            .is_published = is_ahead && is_published};
   }
 };
 
@@ -109,8 +115,8 @@ class LazyStarts::Use {
 };
 
 LazyStarts::LazyStarts(const Config& config, Environments& environments, StoreViews& views,
-                       RealiseQueue& queue, Metrics& metrics, const fs::path& state, const fs::path& profiles,
-                       const fs::path& run)
+                       RealiseQueue& queue, Metrics& metrics, PublishedProfiles::Ask ask_catalog,
+                       const fs::path& state, const fs::path& profiles, const fs::path& run)
     : config_(config),
       environments_(environments),
       views_(views),
@@ -123,7 +129,8 @@ LazyStarts::LazyStarts(const Config& config, Environments& environments, StoreVi
                .trusted_keys = config.trusted_keys,
                .isolation = config.isolation,
                .paths = {}}),
-      profiles_(profiles) {
+      profiles_(profiles),
+      published_(std::move(ask_catalog)) {
   read_records();
   for (const auto& mount : mounts_.all()) waits_[mount->name()] = std::nullopt;
   thread_ = std::thread([this] { this->run(); });
@@ -139,13 +146,46 @@ LazyStarts::~LazyStarts() {
   thread_.join();
 }
 
+// Whether the profile is of these very packages, and not of other versions of them.
+bool LazyStarts::is_of_these(const StartProfile& profile, const std::vector<nix::StorePath>& packages,
+                             const store::LocalStore& store) {
+  return std::ranges::all_of(
+      packages, [&](const nix::StorePath& path) { return profile.has(path) || store.is_valid(path); });
+}
+
+// Whether containers have started with the same in this mount that is not whole yet: what starts of it read
+// is known by now, or is being fetched.
+bool LazyStarts::is_under_way(const LazyMount& mount, const Asked& asked) const {
+  const std::string lock_text = asked.lock.to_compact_string();
+  const std::scoped_lock lock(mutex_);
+  return std::ranges::any_of(records_, [&](const auto& entry) {
+    const Record& record = entry.second;
+    return !record.whole && record.mount == mount.name() && record.lock == lock_text &&
+           record.system == asked.system && record.mode == asked.mode;
+  });
+}
+
+// The node's own, if it has started these very packages before; else what was published, and then what the
+// node knows of other versions.
+void LazyStarts::find_profile(const LazyMount& mount, Found& found, const Asked& asked,
+                              const std::vector<nix::StorePath>& packages, const store::LocalStore& store) {
+  found.profile = profiles_.find(packages);
+  if (asked.reference.empty() || (found.profile && is_of_these(*found.profile, packages, store)) ||
+      is_under_way(mount, asked))
+    return;
+  std::optional<StartProfile> published = published_.find(asked.reference);
+  if (!published) return;
+  if (found.profile) published->merge(*found.profile);
+  found.profile = std::move(published);
+  found.is_published = true;
+}
+
 // What an earlier start of the very same packages has found, all at once: what it refers to is known of a
-// path only when that has come.
+// path only when that has come. Who has published the profile may name what is not of the closure: that is
+// found in vain, and forgotten.
 void LazyStarts::find_ahead(LazyMount& mount, const Found& found, const std::vector<nix::StorePath>& packages,
                             const store::LocalStore& store) {
-  if (!found.profile) return;
-  for (const nix::StorePath& path : packages)
-    if (!found.profile->has(path) && !store.is_valid(path)) return;
+  if (!found.profile || !is_of_these(*found.profile, packages, store)) return;
   std::vector<nix::StorePath> missing;
   for (const StartProfile::Path& path : found.profile->paths)
     if (!store.is_valid(path.path)) missing.push_back(path.path);
@@ -159,7 +199,7 @@ void LazyStarts::find_ahead(LazyMount& mount, const Found& found, const std::vec
 LazyStarts::Found LazyStarts::find(LazyMount& mount, const Asked& asked, store::LocalStore& store) {
   Found found;
   const std::vector<nix::StorePath> packages = packages_of(asked.lock, asked.system);
-  found.profile = profiles_.find(packages);
+  find_profile(mount, found, asked, packages, store);
   find_ahead(mount, found, packages, store);
   nix::StorePathSet seen;
   std::vector<nix::StorePath> next;
@@ -188,6 +228,12 @@ LazyStarts::Found LazyStarts::find(LazyMount& mount, const Asked& asked, store::
   }
   nix::StorePathSet with_beside = found.present;
   with_beside.insert(asked.beside.begin(), asked.beside.end());
+  if (found.is_published) {
+    std::vector<nix::StorePath> strange;
+    for (const StartProfile::Path& path : found.profile->paths)
+      if (!seen.contains(path.path)) strange.push_back(path.path);
+    mount.forget_found(strange);
+  }
   found.valid = store.closure(found.present);
   found.valid_with_beside = store.closure(with_beside);
   found.size += store.closure_size(found.valid);
@@ -238,11 +284,17 @@ LazyStarts::Started LazyStarts::start(const Asked& asked) {
   try {
     Started started = show(name_of(use->mount(), found, asked), use->mount(), found, asked);
     started.begin = found.begin();
-    metrics_.lazy_profile(found.is_ahead, found.ahead);
+    metrics_.lazy_profile(!found.is_ahead      ? LazyProfile::none
+                          : found.is_published ? LazyProfile::published
+                                               : LazyProfile::own,
+                          found.ahead);
     if (!found.present.empty()) store::add_lease(store, asked.holder, found.present);
     log::info("{} starts with {} of {} not fetched yet, in {}{}", asked.holder,
               count_text(found.lazy.size(), "path"), found.lazy.size() + found.valid.size(),
-              size_text(found.size), found.is_ahead ? "; what an earlier start read is fetched ahead" : "");
+              size_text(found.size),
+              !found.is_ahead      ? ""
+              : found.is_published ? "; what its published start profile names is fetched ahead"
+                                   : "; what an earlier start read is fetched ahead");
     return started;
   } catch (...) {  // nobody may need them
     const std::vector<nix::StorePath> names = found.names();
@@ -259,10 +311,10 @@ void LazyStarts::fetch_ahead(const LazyMount& mount, Found& found) {
     uint64_t bytes = 0;
     for (const StartProfile::Path& path : found.profile->for_closure(found.names()).paths) {
       mount.control().want_soon(path.path, path.ranges);
-      for (const lazy::FileRange& range : path.ranges) bytes += range.end - range.begin;
+      for (const store::FileRange& range : path.ranges) bytes += range.end - range.begin;
     }
     found.ahead = bytes;
-    found.is_ahead = true;
+    found.is_ahead = bytes > 0;
   } catch (const std::exception& error) {
     log::warning("fetching what the last start of the same environment has read: {}", message_of(error));
   }
@@ -402,6 +454,28 @@ void LazyStarts::read_records() {
 bool LazyStarts::has(const std::string& view) const {
   const std::scoped_lock lock(mutex_);
   return records_.contains(view);
+}
+
+std::string LazyStarts::why_unread(const std::string& view) {
+  std::vector<nix::StorePath> paths;
+  std::string mount_name;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto record = records_.find(view);
+    if (record == records_.end() || record->second.whole) return {};
+    paths = record->second.paths;
+    mount_name = record->second.mount;
+  }
+  const auto mount = mounts_.find(mount_name);
+  if (mount == nullptr) return fmt::format("the keeper of the mount {} has died", mount_name);
+  std::string text;
+  try {
+    for (const lazy::PathFailure& failure : mount->unread(paths))
+      text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", failure.path.to_string(), failure.why);
+  } catch (const Error& error) {
+    log::debug("asking the mount {} what could not be read: {}", mount_name, error.what());
+  }
+  return printable(text, most_unread);
 }
 
 // Looks which closures are to be completed now.
@@ -609,11 +683,11 @@ void LazyStarts::tell_failures() {
       for (const lazy::PathFailure& failure : mount->control().retry(record.paths, milliseconds(0))) {
         what += fmt::format("{}{}: {}", what.empty() ? "" : "; ", failure.path.to_string(), failure.why);
         // What was fetched ahead in vain is nobody's error yet.
-        if (const uint64_t reads = mount->control().status({failure.path}).failed; reads > 0)
+        if (!failure.reads || *failure.reads > 0)
           record.progress->failed({.path = failure.path.to_string(),
                                    .why = printable(failure.why, most_why),
                                    .at = LazyProgress::Figures::Clock::now(),
-                                   .reads = reads});
+                                   .reads = failure.reads.value_or(0)});
       }
     } catch (const Error& error) {
       what = error.what();

@@ -17,6 +17,7 @@
 
 #include "node/floxd/environments.h"
 #include "node/floxd/lazy_progress.h"
+#include "node/floxd/published_profiles.h"
 #include "node/floxd/realise_queue.h"
 #include "node/floxd/store_views.h"
 #include "node/floxd/under_way.h"
@@ -28,11 +29,11 @@ namespace flox::node {
 // Thread-safe. What is mounted outlives the object: a floxd that starts again goes on with it.
 class LazyStarts {
  public:
-  // All must outlive it, and the queue be stopped before it goes. `state`: directory of the mounts' files;
-  // `profiles`: of what starts have read; `run`: of what is mounted.
+  // All must outlive it; the queue must be stopped before it goes, and `ask_catalog` give up. `state`:
+  // directory of the mounts' files; `profiles`: of what starts have read; `run`: of what is mounted.
   LazyStarts(const Config& config, Environments& environments, StoreViews& views, RealiseQueue& queue,
-             Metrics& metrics, const std::filesystem::path& state, const std::filesystem::path& profiles,
-             const std::filesystem::path& run);
+             Metrics& metrics, PublishedProfiles::Ask ask_catalog, const std::filesystem::path& state,
+             const std::filesystem::path& profiles, const std::filesystem::path& run);
   ~LazyStarts();
   LazyStarts(const LazyStarts&) = delete;
   LazyStarts& operator=(const LazyStarts&) = delete;
@@ -40,7 +41,8 @@ class LazyStarts {
   struct Asked {
     const env::Lockfile& lock;
     std::string system, mode;
-    std::string holder;  // of the lease on what is valid
+    std::string reference;  // what was asked for (Environments::lock_of)
+    std::string holder;     // of the lease on what is valid
     std::string tenant;
     store::RealiseLimits limits;
     nix::StorePathSet beside;  // valid paths that the container is to see, too
@@ -66,6 +68,9 @@ class LazyStarts {
   // Ends what no container has any more.
   void sweep();
   bool has(const std::string& view) const;
+  // What containers that see the store by the view could not read, and why, for people; empty: nothing. Asks
+  // for 1.5 seconds at most.
+  std::string why_unread(const std::string& view);
 
   // What there is now.
   struct Status {
@@ -103,6 +108,11 @@ class LazyStarts {
   Started show(const std::string& name, LazyMount& mount, Found& found, const Asked& asked);
   void write(const std::string& name, const Record& record) const;
   void read_records();
+  void find_profile(const LazyMount& mount, Found& found, const Asked& asked,
+                    const std::vector<nix::StorePath>& packages, const store::LocalStore& store);
+  bool is_under_way(const LazyMount& mount, const Asked& asked) const;
+  static bool is_of_these(const StartProfile& profile, const std::vector<nix::StorePath>& packages,
+                          const store::LocalStore& store);
   static void find_ahead(LazyMount& mount, const Found& found, const std::vector<nix::StorePath>& packages,
                          const store::LocalStore& store);
   void fetch_ahead(const LazyMount& mount, Found& found);
@@ -123,6 +133,7 @@ class LazyStarts {
   const std::filesystem::path run_;
   LazyMounts mounts_;
   StartProfiles profiles_;
+  PublishedProfiles published_;
   UnderWay under_way_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

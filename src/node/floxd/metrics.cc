@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <vector>
 
@@ -167,7 +168,7 @@ struct Metrics::Page {
                                   "Reads that ended with an error, since the processes began that serve the "
                                   "mounts.");
 
-  Counter* lazy_profiles[2] = {};  // miss, hit
+  std::array<Counter*, 3> lazy_profiles = {};  // by LazyProfile
   Counter& lazy_profile_bytes = page.counter("flox_lazy_profile_bytes_total",
                                              "Bytes of files that start profiles had fetched at once.");
   MetricsPage::Histogram& lazy_ready = page.histogram(
@@ -270,9 +271,10 @@ struct Metrics::Page {
       lazy_starts[result[0] == 'l'] = &lazy.Add({{"result", result}});
     auto& profiles = page.counters("flox_lazy_profiles_total",
                                    "Containers that started before their files were there, by whether there "
-                                   "was a profile of an earlier start.");
-    for (const char* result : {"miss", "hit"})
-      lazy_profiles[result[0] == 'h'] = &profiles.Add({{"result", result}});
+                                   "was a profile of an earlier start, on this node or published.");
+    size_t result_number = 0;
+    for (const char* result : {"miss", "hit", "published"})
+      lazy_profiles.at(result_number++) = &profiles.Add({{"result", result}});
     auto& outcomes = page.counters("flox_nri_containers_total",
                                    "Containers outside of the runtime handler flox that name an environment, "
                                    "by what became of them.");
@@ -375,8 +377,8 @@ void Metrics::queued(Lane lane, const FairThreads::Use& use) {
   waiting->Set(static_cast<double>(use.waiting));
 }
 void Metrics::started_lazily(bool is_lazy) { page_->lazy_starts[is_lazy ? 1 : 0]->Increment(); }
-void Metrics::lazy_profile(bool is_there, uint64_t bytes) {
-  page_->lazy_profiles[is_there ? 1 : 0]->Increment();
+void Metrics::lazy_profile(LazyProfile profile, uint64_t bytes) {
+  page_->lazy_profiles.at(static_cast<size_t>(profile))->Increment();
   page_->lazy_profile_bytes.Increment(static_cast<double>(bytes));
 }
 void Metrics::lazy_ready(double seconds) { page_->lazy_ready.Observe(seconds); }

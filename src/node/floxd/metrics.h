@@ -79,6 +79,10 @@ struct PathSources {
   uint64_t bytes_of_caches = 0, bytes_of_peers = 0;  // of caches compressed
 };
 
+// What is known of earlier starts when a container starts before its files are there; in the order of
+// flox_lazy_profiles_total's results.
+enum class LazyProfile : uint8_t { none, own, published };
+
 // Thread-safe.
 class Metrics {
  public:
@@ -115,9 +119,9 @@ class Metrics {
   void took(Stage stage, double seconds, std::string trace_id = {});
   // A container that was to start before its files are there did so, or waited for them all the same.
   void started_lazily(bool is_lazy);
-  // Of one that did so: whether there was what an earlier start has read, and so many bytes of that were
+  // Of one that did so: whether there was what earlier starts have read, and so many bytes of that were
   // fetched at once.
-  void lazy_profile(bool is_there, uint64_t bytes);
+  void lazy_profile(LazyProfile profile, uint64_t bytes);
   // So long after such a start no reader waited any more, or its closure was whole.
   void lazy_ready(double seconds);
   void lazy_whole(double seconds);

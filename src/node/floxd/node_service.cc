@@ -298,6 +298,7 @@ std::optional<LazyStarts::Started> NodeService::start_lazily(const env::Lockfile
         lazy_.start({.lock = lock,
                      .system = system,
                      .mode = std::string(mode),
+                     .reference = request.environment(),
                      .holder = request.container_id(),
                      .tenant = tenant_of(container),
                      .limits = asked.limits(Environments::limits_of_container()),
@@ -429,9 +430,12 @@ void NodeService::adopt(const v1::PrepareRequest& identity, const std::string& s
 
 v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {
   check_container_id(request.container_id());
-  containers_.remove(request.container_id());
+  v1::ReleaseResponse response;
+  if (const auto container = containers_.remove(request.container_id());
+      container && !container->view.empty())
+    response.set_unread(lazy_.why_unread(container->view));
   store::release_lease(environments_.store(), request.container_id());
-  return {};
+  return response;
 }
 
 }  // namespace flox::node

@@ -22,6 +22,7 @@ void fill(const LazyBegin& begin, const LazyProgress::Figures& figures, status::
   lazy.set_missing_bytes(begin.missing_bytes);
   lazy.set_has_profile(begin.has_profile);
   lazy.set_profile_bytes(begin.profile_bytes);
+  lazy.set_is_published(begin.is_published);
   lazy.set_ready_at(to_milliseconds(figures.ready_at));
   lazy.set_bytes_at_ready(figures.bytes_at_ready);
   lazy.set_whole_at(to_milliseconds(figures.whole_at));

@@ -180,11 +180,26 @@ void LazyMount::forget_found() {
   std::erase_if(known_, [](const auto& entry) { return entry.second.path.slot == 0; });
 }
 
+void LazyMount::forget_found(const std::vector<nix::StorePath>& paths) {
+  const std::scoped_lock adding(adding_);
+  const std::scoped_lock lock(mutex_);
+  for (const nix::StorePath& path : paths)
+    if (const auto known = known_.find(path); known != known_.end() && known->second.path.slot == 0)
+      known_.erase(known);
+}
+
 void LazyMount::drop(const std::vector<nix::StorePath>& paths) {
   const std::scoped_lock adding(adding_);
   control_.drop(paths);
   const std::scoped_lock lock(mutex_);
   for (const nix::StorePath& path : paths) known_.erase(path);
+}
+
+std::vector<lazy::PathFailure> LazyMount::unread(const std::vector<nix::StorePath>& paths) const {
+  auto failures =
+      lazy::MountControl(files_, milliseconds(0), milliseconds(500)).retry(paths, milliseconds(0));
+  std::erase_if(failures, [](const lazy::PathFailure& failure) { return failure.reads == 0; });
+  return failures;
 }
 
 fs::path LazyMount::part_of(const nix::StorePath& path) const {

@@ -59,8 +59,12 @@ class LazyMount {
   // that.
   void add(std::vector<LazyPath*> paths);
   void drop(const std::vector<nix::StorePath>& paths);
-  // What was found and is not shown is not needed.
+  // What was found and is not shown is not needed: nothing of it, or none of these.
   void forget_found();
+  void forget_found(const std::vector<nix::StorePath>& paths);
+  // Which of them readers could not get a part of, and still could not. Asks for 1.5 seconds at most. Throws
+  // Error.
+  std::vector<lazy::PathFailure> unread(const std::vector<nix::StorePath>& paths) const;
   // What has come of the path (store/fetch/delta_tree.h); empty: nothing has.
   std::filesystem::path part_of(const nix::StorePath& path) const;
   // Takes what is left of a mount whose keeper has died. Call where the mount is seen by all.

@@ -27,7 +27,7 @@ constexpr const char* lock_name = "lock";
 
 std::string StartProfiles::key_of(const std::vector<nix::StorePath>& packages) {
   std::set<std::string> stems;
-  for (const nix::StorePath& path : packages) stems.insert(start_profile_stem(path));
+  for (const nix::StorePath& path : packages) stems.insert(catalog::start_profile_stem(path));
   std::string text;
   for (const std::string& stem : stems) text += stem + '\n';
   return nix::to_base32(bytes_of(sha256(text)).substr(0, nix::digest_bytes));
@@ -65,7 +65,14 @@ void StartProfiles::keep(const std::vector<nix::StorePath>& packages, StartProfi
   const Fd lock = this->lock();
   profile.packages = packages;
   if (profile.packages.size() > StartProfile::most_packages) profile.packages.clear();
-  profile.add(find(packages).value_or(StartProfile{}));
+  const StartProfile before = find(packages).value_or(StartProfile{});
+  // A start that has read nothing of a new version, because it failed or was somebody's `true`, says nothing
+  // about what the next one reads.
+  for (StartProfile::Path& path : profile.paths)
+    if (path.ranges.empty())
+      for (StartProfile::Path& earlier : before.for_closure({path.path}).paths)
+        path.ranges = std::move(earlier.ranges);
+  profile.add(before);
   write(place_of(packages), profile);
 }
 

@@ -14,10 +14,12 @@
 #include <vector>
 
 #include "base/os/fd.h"
+#include "catalog/start_profile.h"
 #include "nix/store_path.h"
-#include "node/lazy/start_profile.h"
 
 namespace flox::node {
+
+using catalog::StartProfile;
 
 // Thread-safe, and safe beside other processes.
 class StartProfiles {
@@ -30,7 +32,8 @@ class StartProfiles {
   // Of an environment of these packages, or of other versions of them. Nothing if there is none, or none that
   // can be read: that is logged.
   std::optional<StartProfile> find(const std::vector<nix::StorePath>& packages) const;
-  // In place of the one before, with what that has of the same paths. Whole and on the disk, or Error.
+  // In place of the one before, with what that has of the same paths, and of other versions of those of which
+  // nothing was read. Whole and on the disk, or Error.
   void keep(const std::vector<nix::StorePath>& packages, StartProfile profile);
   size_t count() const;
 

@@ -12,7 +12,7 @@ nix::StorePath path(char digit, const std::string& name) {
   return nix::StorePath::from_base_name(std::string(32, digit) + "-" + name);
 }
 
-StartProfile profile_of(const nix::StorePath& of, std::vector<lazy::FileRange> ranges) {
+StartProfile profile_of(const nix::StorePath& of, std::vector<store::FileRange> ranges) {
   return {.paths = {{of, std::move(ranges)}}};
 }
 
@@ -30,7 +30,7 @@ TEST(StartProfilesTest, GivesWhatWasKeptOfTheSamePackagesAndOfOtherVersionsOfThe
   const auto now = found->for_closure({other, path('4', "lib-2.1"), path('5', "lib-doc-2.1")});
   ASSERT_EQ(now.paths.size(), 1u);
   EXPECT_EQ(now.paths[0].path, path('4', "lib-2.1"));
-  EXPECT_EQ(now.paths[0].ranges, (std::vector<lazy::FileRange>{{"lib/x", 0, 10}}));
+  EXPECT_EQ(now.paths[0].ranges, (std::vector<store::FileRange>{{"lib/x", 0, 10}}));
 }
 
 TEST(StartProfilesTest, AddsWhatAnEarlierStartReadOfTheSamePaths) {
@@ -44,14 +44,27 @@ TEST(StartProfilesTest, AddsWhatAnEarlierStartReadOfTheSamePaths) {
   const auto found = profiles.find({tool});
   ASSERT_TRUE(found && found->paths.size() == 1);
   EXPECT_EQ(found->paths[0].ranges,
-            (std::vector<lazy::FileRange>{{"a", 0, 20}, {"a", 30, 40}, {"b", 5, 10}}));
+            (std::vector<store::FileRange>{{"a", 0, 20}, {"a", 30, 40}, {"b", 5, 10}}));
+}
+
+TEST(StartProfilesTest, AStartOfTheNextVersionThatReadsNothingLeavesWhatIsKnown) {
+  const TempDir dir;
+  StartProfiles profiles(dir.path());
+  const auto tool = path('0', "tool-1.0"), next = path('1', "tool-1.1");
+  profiles.keep({tool}, profile_of(tool, {{"a", 0, 10}}));
+  profiles.keep({next}, profile_of(next, {}));
+  ASSERT_EQ(profiles.find({next})->paths.size(), 1u);
+  EXPECT_EQ(profiles.find({next})->paths[0].path, next);
+  EXPECT_EQ(profiles.find({next})->paths[0].ranges, (std::vector<store::FileRange>{{"a", 0, 10}}));
+  profiles.keep({tool}, profile_of(tool, {{"b", 0, 10}}));
+  EXPECT_EQ(profiles.find({next})->paths[0].ranges, (std::vector<store::FileRange>{{"b", 0, 10}}));
 }
 
 TEST(StartProfilesTest, KeepsNoMoreThanIsReadAgain) {
   const TempDir dir;
   StartProfiles profiles(dir.path());
   const auto tool = path('0', "tool-1.0");
-  std::vector<lazy::FileRange> many;
+  std::vector<store::FileRange> many;
   for (size_t i = 0; i < StartProfile::most_ranges + 10; ++i)
     many.push_back({std::string(500, '\x01') + std::to_string(i), 0, 10});
   many.push_back({"", 0, StartProfile::most_read + 1});
@@ -81,9 +94,9 @@ TEST(StartProfilesTest, OneOfAnotherNodeIsMergedWithTheOwnOne) {
   const StartProfile merged = own.read(key);
   EXPECT_EQ(merged.packages, std::vector{tool});
   ASSERT_EQ(merged.paths.size(), 3u);
-  EXPECT_EQ(merged.paths[0].ranges, (std::vector<lazy::FileRange>{{"a", 0, 20}}));
+  EXPECT_EQ(merged.paths[0].ranges, (std::vector<store::FileRange>{{"a", 0, 20}}));
   EXPECT_EQ(merged.paths[1].path, next);
-  EXPECT_EQ(merged.paths[2].ranges, (std::vector<lazy::FileRange>{{"c", 0, 5}}));
+  EXPECT_EQ(merged.paths[2].ranges, (std::vector<store::FileRange>{{"c", 0, 5}}));
   EXPECT_EQ(merged.size().ranges, 3u);
   EXPECT_EQ(merged.size().bytes, 35u);
 

@@ -102,9 +102,10 @@ bool is_change(const ServerRequest& request, const Route* route) {
 }  // namespace
 
 Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords& attestations,
-         TrustService& trust, CacheFiles& cache, const RegisteredKeys& keys, Accounts& accounts,
-         ApiOptions options)
-    : context_(records, environments, attestations, trust, cache, keys, accounts, std::move(options)),
+         StartProfileRecords& start_profiles, TrustService& trust, CacheFiles& cache,
+         const RegisteredKeys& keys, Accounts& accounts, ApiOptions options)
+    : context_(records, environments, attestations, start_profiles, trust, cache, keys, accounts,
+               std::move(options)),
       router_([this](const Call& call) { return authorise(call); }),
       token_limit_(context_.options.token_limit),
       address_limit_(context_.options.address_limit) {
@@ -120,6 +121,7 @@ Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords&
   add_node_routes(router_, context_);
   add_cache_routes(router_, context_);
   add_attestation_routes(router_, context_);
+  add_start_profile_routes(router_, context_);
   add_trust_routes(router_, context_);
   add_auth_routes(router_, context_);
   add_owner_routes(router_, context_);

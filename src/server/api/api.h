@@ -16,8 +16,8 @@ class Api {
  public:
   // The references must outlive it. Finds the signers of recorded builds again if other keys are registered.
   Api(Records& records, EnvironmentRecords& environments, AttestationRecords& attestations,
-      TrustService& trust, CacheFiles& cache, const RegisteredKeys& keys, Accounts& accounts,
-      ApiOptions options);
+      StartProfileRecords& start_profiles, TrustService& trust, CacheFiles& cache, const RegisteredKeys& keys,
+      Accounts& accounts, ApiOptions options);
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
   // Adds further routes, as for pages: before the first request. What they need of the API is the context,

@@ -126,12 +126,15 @@ TEST_F(ApiTest, who_signed_is_told_by_the_keys_that_are_registered_now) {
   EXPECT_EQ(records_.builds("web")[0].signer, "k");
   const RegisteredKeys none;
   CacheFiles cache(*store_, nars_, none);
-  const Api development(records_, environments_, attestations_, trust_, cache, none, accounts_, {});
+  const Api development(records_, environments_, attestations_, start_profiles_, trust_, cache, none,
+                        accounts_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
   const RegisteredKeys impostor({nix::SecretKey::generate("k").public_key().to_string()});
-  const Api with_impostor(records_, environments_, attestations_, trust_, cache, impostor, accounts_, {});
+  const Api with_impostor(records_, environments_, attestations_, start_profiles_, trust_, cache, impostor,
+                          accounts_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
-  const Api again(records_, environments_, attestations_, trust_, cache, keys_, accounts_, {});
+  const Api again(records_, environments_, attestations_, start_profiles_, trust_, cache, keys_, accounts_,
+                  {});
   EXPECT_EQ(records_.builds("web")[0].signer, "k");
 }
 
@@ -168,7 +171,8 @@ TEST_F(ApiTest, without_the_token_nothing_is_changed_and_everything_read) {
     EXPECT_EQ(refusal([&] { api_.admit({.method = method, .path = "/cache/nix-cache-info"}); }),
               ErrorKind::untrusted);
   Accounts without_operator(*database_, {});
-  Api read_only(records_, environments_, attestations_, trust_, cache_, keys_, without_operator, {});
+  Api read_only(records_, environments_, attestations_, start_profiles_, trust_, cache_, keys_,
+                without_operator, {});
   EXPECT_EQ(
       refusal([&] {
         read_only.admit({.method = "PUT", .path = "/cache/x", .headers = {{"authorization", "Bearer "}}});
@@ -204,7 +208,7 @@ TEST_F(ApiTest, a_nar_in_a_bucket_is_fetched_from_there_or_through_the_catalog) 
   EXPECT_EQ(nix::NarInfo::parse(get(api_, nix::narinfo_name(path('0'))).text()).url, narinfo.url);
   const auto plain = test_store_.open(Presign::automatic);
   CacheFiles cache(*plain, nars_, keys_);
-  Api without(records_, environments_, attestations_, trust_, cache, keys_, accounts_, {});
+  Api without(records_, environments_, attestations_, start_profiles_, trust_, cache, keys_, accounts_, {});
   EXPECT_EQ(get(without, narinfo.url).status, 200);
   EXPECT_EQ(body(get(without, narinfo.url)), "library");
   const std::string missing = "nar/" + std::string(52, '0') + ".nar";
@@ -228,7 +232,7 @@ TEST_F(ApiTest, is_ready_as_long_as_the_database_and_the_files_are) {
 
 TEST_F(ApiTest, is_not_ready_once_it_is_to_stop_though_everything_works) {
   std::atomic<bool> is_stopping{false};
-  Api api(records_, environments_, attestations_, trust_, cache_, keys_, accounts_,
+  Api api(records_, environments_, attestations_, start_profiles_, trust_, cache_, keys_, accounts_,
           {.is_stopping = [&] { return is_stopping.load(); }});
   EXPECT_EQ(api.handle({.method = "GET", .path = "/readyz"}).status, 200);
   is_stopping = true;

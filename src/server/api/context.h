@@ -18,6 +18,7 @@
 #include "server/records/environments.h"
 #include "server/records/records.h"
 #include "server/records/registered_keys.h"
+#include "server/records/start_profiles.h"
 
 namespace flox::server {
 
@@ -74,6 +75,7 @@ struct ApiContext {
   Records& records;
   EnvironmentRecords& environments;
   AttestationRecords& attestations;
+  StartProfileRecords& start_profiles;
   TrustService& trust;
   CacheFiles& cache;
   const RegisteredKeys& keys;
@@ -83,11 +85,12 @@ struct ApiContext {
   std::mutex collecting{};  // held by who collects garbage
 
   ApiContext(Records& its_records, EnvironmentRecords& its_environments, AttestationRecords& its_attestations,
-             TrustService& its_trust, CacheFiles& its_cache, const RegisteredKeys& its_keys,
-             Accounts& its_accounts, ApiOptions its_options)
+             StartProfileRecords& its_start_profiles, TrustService& its_trust, CacheFiles& its_cache,
+             const RegisteredKeys& its_keys, Accounts& its_accounts, ApiOptions its_options)
       : records(its_records),
         environments(its_environments),
         attestations(its_attestations),
+        start_profiles(its_start_profiles),
         trust(its_trust),
         cache(its_cache),
         keys(its_keys),

@@ -24,6 +24,7 @@ void add_environment_routes(Router& router, ApiContext& context);
 void add_node_routes(Router& router, ApiContext& context);
 void add_cache_routes(Router& router, ApiContext& context);
 void add_attestation_routes(Router& router, ApiContext& context);
+void add_start_profile_routes(Router& router, ApiContext& context);
 void add_trust_routes(Router& router, ApiContext& context);
 void add_auth_routes(Router& router, ApiContext& context);
 void add_retention_routes(Router& router, ApiContext& context);

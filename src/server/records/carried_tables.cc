@@ -23,6 +23,10 @@ std::span<const Table> carried_tables() {
        .columns = {{"owner"}, {"versions", true}, {"generations", true}, {"days", true}},
        .keys = 1},
       {.name = "attestations", .columns = {{"digest"}, {"key"}, {"envelope"}}, .keys = 2},
+      {.name = "start_profiles",
+       .columns = {{"kind"}, {"name"}, {"profile"}, {"published_at"}},
+       .keys = 2,
+       .is_optional = true},
       {.name = "cache_readers", .columns = {{"name"}, {"reader"}}, .keys = 2},
   };
   return all;

@@ -5,8 +5,6 @@
 namespace flox::server {
 namespace {
 
-constexpr std::string_view text_of(Kind kind) { return kind == Kind::package ? "package" : "environment"; }
-
 std::optional<Holding> holding_in(Session& session, Kind kind, const std::string& name) {
   const auto found = session.row<std::string, int64_t, std::string>(
       "select owner, is_private, since from holdings where kind = $1 and name = $2", {text_of(kind), name});

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/database/database.h"
@@ -12,6 +13,8 @@
 namespace flox::server {
 
 enum class Kind { package, environment };
+// As tables have it.
+constexpr std::string_view text_of(Kind kind) { return kind == Kind::package ? "package" : "environment"; }
 
 struct Holding {
   std::string owner;  // empty: the operator's

@@ -118,6 +118,11 @@ std::span<const Migration> catalog_schema() {
         create index node_environments_by_name on node_environments (owner, name);
       )"},
       {9, "packages in the order in which they are searched", package_index_in_order},
+      {10, "start profiles", R"(
+        create table start_profiles (
+          kind text not null, name text not null, profile text not null, published_at text not null,
+          primary key (kind, name));
+      )"},
   };
   return all;
 }

@@ -27,7 +27,8 @@ struct TableColumn {
 struct Table {
   std::string_view name;
   std::vector<TableColumn> columns;
-  size_t keys = 0;  // so many columns, the first, are the primary key
+  size_t keys = 0;           // so many columns, the first, are the primary key
+  bool is_optional = false;  // exports of earlier releases have no such table
 };
 
 // A row's values, in the order of the table's columns.

@@ -46,12 +46,13 @@ class ApiCallTest : public UploadTest {
   Records records_{*database_};
   EnvironmentRecords environments_{*database_};
   AttestationRecords attestations_{*database_};
+  StartProfileRecords start_profiles_{*database_};
   Accounts accounts_{*database_, {.operator_token = Secret("secret")}};
   TrustRecords trust_records_{*database_};
   NameFiles name_files_{*database_};
   TrustService trust_{
       trust_records_, name_files_, {.online_key = acme_.online_key, .clock = [this] { return now_; }}};
-  Api api_{records_, environments_, attestations_, trust_, cache_, keys_, accounts_, {}};
+  Api api_{records_, environments_, attestations_, start_profiles_, trust_, cache_, keys_, accounts_, {}};
 };
 
 }  // namespace flox::server

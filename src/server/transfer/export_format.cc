@@ -69,7 +69,7 @@ ExportIndex ExportIndex::parse(std::string_view text) {
     index.tables.emplace(name, exported_table_of(table));
   }
   for (const Table& table : carried_tables())
-    if (!index.tables.contains(table.name))
+    if (!table.is_optional && !index.tables.contains(table.name))
       fail(ErrorKind::invalid_input, "{}: the table '{}' is missing", export_name, table.name);
   if (!index.tables.contains(files_table().name))
     fail(ErrorKind::invalid_input, "{}: the table '{}' is missing", export_name, files_table().name);
@@ -112,7 +112,9 @@ TableRow row_of_json(const Table& table, const json& object) {
 
 void read_exported(const Directory& directory, const ExportIndex& index, const Table& table,
                    const std::function<void(const TableRow&)>& take) {
-  const ExportedTable& expected = index.tables.find(table.name)->second;
+  const auto listed = index.tables.find(table.name);
+  if (listed == index.tables.end() && table.is_optional) return;
+  const ExportedTable& expected = listed->second;
   const std::string name = records_file(table.name, expected.sha256);
   const auto status = directory.status(name);
   if (!status || !S_ISREG(status->st_mode))

@@ -9,6 +9,7 @@
 #include "base/printable.h"
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
+#include "catalog/start_profile.h"
 #include "env/lockfile.h"
 #include "nix/cache_layout.h"
 #include "server/records/mirrored_owners.h"
@@ -41,7 +42,8 @@ void check_header_is(const trust::Signed<T>& file, const TableRow& row, size_t v
     fail(ErrorKind::invalid_input, "the signed file is of another owner or version than its row");
 }
 
-void check_holding(const TableRow& row) {
+// 'kind' and 'name'.
+void check_name_of(const TableRow& row) {
   const std::string& name = text_in(row, 1);
   if (text_in(row, 0) == "package") {
     trust::check_name(trust::package_name(name));
@@ -52,6 +54,10 @@ void check_holding(const TableRow& row) {
   } else {
     fail(ErrorKind::invalid_input, "'kind' is neither package nor environment");
   }
+}
+
+void check_holding(const TableRow& row) {
+  check_name_of(row);
   if (!text_in(row, 2).empty()) trust::check_owner(text_in(row, 2));
   check_flag(row, 3);
 }
@@ -110,6 +116,9 @@ void RowChecks::check(const Table& table, const TableRow& row) {
     check_retention_rule(row);
   } else if (table.name == "attestations") {
     check_attestation(row);
+  } else if (table.name == "start_profiles") {
+    check_name_of(row);
+    (void)catalog::StartProfile::parse(text_in(row, 2));
   } else {
     check_reader(row);
   }

@@ -157,16 +157,15 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
   co_return activation;
 }
 
-asio::awaitable<bool> Imageless::release(std::string container_id) {
+asio::awaitable<std::optional<node::v1::ReleaseResponse>> Imageless::release(std::string container_id) {
   node::v1::ReleaseRequest request;
   request.set_container_id(container_id);
   try {
     ttrpc::Client client(executor_, node_socket_);
-    co_await client.call(node::v1::Node::Release, std::move(request), release_limit);
-    co_return true;
+    co_return co_await client.call(node::v1::Node::Release, std::move(request), release_limit);
   } catch (const Error& error) {
     log_warning_of(container_id, "releasing the environment of {}: {}", container_id, error.what());
-    co_return false;
+    co_return std::nullopt;
   }
 }
 

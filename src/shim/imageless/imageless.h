@@ -51,9 +51,9 @@ class Imageless {
   asio::awaitable<void> prepare_volumes(std::string container_id, oci::RuntimeSpec& spec,
                                         const std::vector<imageless::ImageVolume>& volumes, CallTerms terms);
 
-  // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are
-  // gone.
-  asio::awaitable<bool> release(std::string container_id);
+  // Gives the lease back; nothing if that failed, which is logged: floxd collects leases of containers that
+  // are gone.
+  asio::awaitable<std::optional<node::v1::ReleaseResponse>> release(std::string container_id);
 
   // FLOX_NODE_SOCKET, else /run/flox/node.sock.
   static std::string default_socket();

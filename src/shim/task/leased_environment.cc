@@ -6,6 +6,7 @@
 #include "base/os/directory.h"
 #include "imageless/annotations.h"
 #include "shim/imageless/mutable_nix.h"
+#include "shim/imageless/termination_message.h"
 #include "shim/io/shim_log.h"
 
 namespace flox::shim {
@@ -20,6 +21,7 @@ asio::awaitable<void> LeasedEnvironment::prepare(oci::RuntimeSpec& spec, CallTer
   const bool is_ours = images.image || imageless::is_imageless(spec);
   if (!is_ours && images.volumes.empty()) co_return;
   leased_ = true;
+  termination_log_ = spec.mount_source(termination_log);
   Directory(bundle_).write_file(lease_file().filename().string(), id_, 0600);
   if (is_ours)
     activation_ = co_await imageless_.prepare(id_, spec, images, bundle_, std::move(terms));
@@ -48,10 +50,17 @@ void LeasedEnvironment::detach() const {
   }
 }
 
-asio::awaitable<void> LeasedEnvironment::release() {
+asio::awaitable<void> LeasedEnvironment::release(bool has_failed) {
   if (!leased_) co_return;
-  const bool released = co_await imageless_.release(id_);
-  if (released) ::unlink(lease_file().c_str());
+  const auto released = co_await imageless_.release(id_);
+  if (!released) co_return;
+  ::unlink(lease_file().c_str());
+  if (released->unread().empty() || !has_failed || termination_log_.empty()) co_return;
+  try {
+    write_termination_message(termination_log_, released->unread());
+  } catch (const Error& error) {
+    log_warning_of(id_, "telling why {} could not read its files: {}", id_, error.what());
+  }
 }
 
 }  // namespace flox::shim

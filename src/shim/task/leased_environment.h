@@ -23,8 +23,9 @@ class LeasedEnvironment {
   const std::optional<Activation>& activation() const noexcept { return activation_; }
   // Takes away what the container's /nix was bound from. Trouble goes to the log: `delete` tries again.
   void detach() const;
-  // Gives the lease back.
-  asio::awaitable<void> release();
+  // Gives the lease back. If the container has failed and floxd knows of files that could not be read, its
+  // termination message says so, unless the container has left one (imageless/termination_message.h).
+  asio::awaitable<void> release(bool has_failed);
 
  private:
   // The container's image, if that is an environment. Throws Error.
@@ -37,6 +38,7 @@ class LeasedEnvironment {
   fs::path bundle_;
   bool leased_ = false;  // floxd may hold a lease
   std::optional<Activation> activation_;
+  fs::path termination_log_;  // of the host; empty: there is none
 };
 
 }  // namespace flox::shim

@@ -114,7 +114,7 @@ asio::awaitable<void> Task::undo_create() {
   }
   environment_.detach();
   root_.unmount();
-  co_await environment_.release();
+  co_await environment_.release(false);  // its error says it
 }
 
 void Task::begin_init() {

@@ -106,7 +106,8 @@ asio::awaitable<void> Task::remove_init() {
   co_await runtime_->remove(false);
   environment_.detach();  // still attached after a restore
   root_.unmount();
-  co_await environment_.release();
+  const Exit* const end = init_->ended();
+  co_await environment_.release(end != nullptr && end->status != 0);
 }
 
 }  // namespace flox::shim

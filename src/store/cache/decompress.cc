@@ -14,13 +14,16 @@
 #include <string>
 
 #include "base/error.h"
+#include "store/cache/zstd_frames.h"
 
 namespace flox::store {
 namespace {
 
 constexpr size_t buffer_size = 256 * 1024;
-constexpr uint64_t whole_limit = 4 << 20;            // bytes of the result
-constexpr uint64_t xz_threads_memory = 64ULL << 20;  // what several threads make good use of
+constexpr uint64_t whole_limit = 4 << 20;  // bytes of the result
+// What several threads make good use of.
+constexpr uint64_t xz_threads_memory = 64ULL << 20;
+constexpr uint64_t zstd_threads_memory = 96ULL << 20;  // Nix's frames take 16 MiB, and what they are made of
 
 [[noreturn]] void damaged(std::string_view kind, std::string_view why) {
   fail(ErrorKind::invalid_input, "the file has damaged {} data: {}", kind, why);
@@ -286,13 +289,17 @@ class Brotli : public Decompressor {
 }  // namespace
 
 uint64_t memory_for_threads(std::string_view compression) {
-  return compression == "xz" ? xz_threads_memory : 0;
+  return compression == "xz" ? xz_threads_memory : compression == "zstd" ? zstd_threads_memory : 0;
 }
 
 std::unique_ptr<Decompressor> make_decompressor(std::string_view compression, ByteSink sink,
                                                 const DecompressorOptions& options) {
   if (compression == "none") return std::make_unique<None>(std::move(sink));
-  if (compression == "zstd") return std::make_unique<Zstd>(std::move(sink), options.memory);
+  if (compression == "zstd") {
+    if (options.threads == 1) return std::make_unique<Zstd>(std::move(sink), options.memory);
+    auto sequential = std::make_unique<Zstd>(sink, options.memory);
+    return std::make_unique<ZstdFrames>(std::move(sink), options, std::move(sequential));
+  }
   if (compression == "xz") return std::make_unique<Xz>(std::move(sink), options);
   if (compression == "bzip2") return std::make_unique<Bzip2>(std::move(sink));
   if (compression == "gzip") return std::make_unique<Gzip>(std::move(sink));

@@ -41,7 +41,8 @@ inline constexpr uint64_t decompressor_memory_limit = 128ULL << 20;  // bytes
 inline constexpr uint64_t usual_decompressor_memory = 10ULL << 20;  // bytes
 
 struct DecompressorOptions {
-  unsigned threads = 1;  // above 1: several, where the file allows it (xz in several blocks) and the memory
+  unsigned threads = 1;  // above 1: several, where the file allows it (xz in several blocks, zstd in several
+                         // frames) and the memory
   // Bytes for its window or dictionary, the buffers of further threads included; up to 5 MiB come on top, for
   // itself and a piece of the result.
   uint64_t memory = decompressor_memory_limit;

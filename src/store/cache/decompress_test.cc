@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "base/error.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
@@ -165,6 +167,102 @@ TEST(Decompressor, an_unknown_compression_is_named) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("'lrzip'"));
+  }
+}
+
+// On several threads, with so much memory, as the fetcher feeds it.
+std::string decompress_frames(std::string_view file, size_t piece, uint64_t memory = 96 << 20) {
+  std::string text;
+  const auto decompressor = make_decompressor("zstd",
+                                              [&](std::string_view part) {
+                                                EXPECT_FALSE(part.empty());
+                                                EXPECT_LE(part.size(), 1U << 20);
+                                                text += part;
+                                              },
+                                              {.threads = 3, .memory = memory});
+  for (size_t i = 0; i < file.size(); i += piece) decompressor->feed(file.substr(i, piece));
+  decompressor->finish();
+  return text;
+}
+
+// Frames as Nix writes them, which do not say what comes out, and as we do, which say it; empty ones, and one
+// to be passed over.
+struct Frames {
+  std::string text, file;
+  std::vector<size_t> ends;  // of the frames, in the file
+};
+Frames many_frames() {
+  Frames frames;
+  const std::string all = long_text();
+  for (size_t i = 0; i < 40; ++i) {
+    const std::string part = i % 7 == 0 ? "" : all.substr(i * 10'000, 5'000 + 997 * i);
+    Kind kind = kinds[0];
+    if (i % 2 == 0) kind.command.push_back("--stream-size=" + std::to_string(part.size()));
+    if (i % 3 == 0) kind.command.push_back("--no-check");
+    frames.text += part;
+    frames.file += compress(kind, part);
+    frames.ends.push_back(frames.file.size());
+    if (i == 20) frames.file += std::string("\x50\x2A\x4D\x18\x03\0\0\0abc", 11);
+  }
+  return frames;
+}
+
+TEST(ZstdFrames, come_out_in_their_order_whatever_pieces_they_are_fed_in) {
+  const Frames frames = many_frames();
+  const size_t pass_over = frames.ends[20];
+  for (const size_t piece : {1UL, 1000UL, 65536UL, 10'000'000UL}) {
+    EXPECT_EQ(decompress_frames(frames.file, piece), frames.text) << piece;
+    EXPECT_EQ(decompress_frames(frames.file.substr(0, pass_over), piece),
+              frames.text.substr(0, decompress("zstd", frames.file.substr(0, pass_over), 1 << 20).size()))
+        << piece;
+  }
+}
+
+TEST(ZstdFrames, go_on_in_the_other_way_where_one_needs_more_memory) {
+  std::string text = long_text();
+  for (int i = 0; i < 4; ++i) text += text;
+  const std::string frame = compress(kinds[0], text);
+  const Frames frames = many_frames();
+  for (const uint64_t memory : {uint64_t{2} << 20, uint64_t{4} << 20, uint64_t{96} << 20})
+    EXPECT_EQ(decompress_frames(frames.file + frame + frames.file, 100'000, memory),
+              frames.text + text + frames.text)
+        << memory;
+}
+
+TEST(ZstdFrames, are_refused_as_on_one_thread_if_they_are_damaged_or_cut_off) {
+  const Frames frames = many_frames();
+  for (const size_t cut : {size_t{1}, frames.ends[5] - 1, frames.ends[39] - 1, frames.ends[30] + 3})
+    EXPECT_THROW(decompress_frames(frames.file.substr(0, cut), 4096), Error) << cut;
+  size_t refused = 0;
+  for (size_t at = 0; at < frames.file.size(); at += 997) {
+    std::string flipped = frames.file;
+    flipped[at] = static_cast<char>(flipped[at] ^ 0x10);
+    const auto outcome = [&](const auto& decode) -> std::optional<std::string> {
+      try {
+        return decode();
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
+        return std::nullopt;
+      }
+    };
+    const auto one = outcome([&] { return decompress("zstd", flipped, 4096); });
+    EXPECT_EQ(outcome([&] { return decompress_frames(flipped, 4096); }), one) << at;
+    refused += one ? 0 : 1;
+  }
+  EXPECT_GT(refused, 10U);
+  EXPECT_THROW(decompress_frames("", 1), Error);
+}
+
+TEST(ZstdFrames, of_one_file_leave_nothing_for_the_next) {
+  const Frames frames = many_frames();
+  std::string text;
+  const auto decompressor =
+      make_decompressor("zstd", [&](std::string_view part) { text += part; }, {.threads = 2});
+  for (int i = 0; i < 3; ++i) {
+    text.clear();
+    decompressor->feed(frames.file);
+    decompressor->finish();
+    EXPECT_EQ(text, frames.text);
   }
 }
 

@@ -1,10 +1,10 @@
-#include "lazy/file_range.h"
+#include "store/index/file_range.h"
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 
-namespace flox::lazy {
+namespace flox::store {
 
 using nlohmann::json;
 
@@ -27,4 +27,4 @@ std::vector<FileRange> ranges_of_json(const json& list, size_t most, std::string
   return ranges;
 }
 
-}  // namespace flox::lazy
+}  // namespace flox::store

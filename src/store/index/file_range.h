@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace flox::lazy {
+namespace flox::store {
 
 struct FileRange {
   std::string file;             // "bin/x"; empty: the path is the file
@@ -21,4 +21,4 @@ nlohmann::json ranges_to_json(const std::vector<FileRange>& ranges);
 // Throws Error(invalid_input), with `name` for where it stands, for anything else and for over `most`.
 std::vector<FileRange> ranges_of_json(const nlohmann::json& list, size_t most, std::string_view name);
 
-}  // namespace flox::lazy
+}  // namespace flox::store

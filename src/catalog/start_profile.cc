@@ -1,4 +1,4 @@
-#include "node/lazy/start_profile.h"
+#include "catalog/start_profile.h"
 
 #include <algorithm>
 #include <map>
@@ -10,14 +10,14 @@
 #include "base/error.h"
 #include "store/fetch/delta_base.h"
 
-namespace flox::node {
+namespace flox::catalog {
 namespace {
 
-using lazy::FileRange;
 using nlohmann::json;
+using store::FileRange;
 
-constexpr const char* what = "a start's profile";
-constexpr uint64_t version = 1;
+constexpr const char* profile_name = "a start's profile";
+constexpr uint64_t profile_version = 1;
 
 // Sorted by file and place, those that touch as one.
 std::vector<FileRange> joined(std::vector<FileRange> ranges) {
@@ -37,29 +37,30 @@ std::vector<FileRange> joined(std::vector<FileRange> ranges) {
 std::string start_profile_stem(const nix::StorePath& path) { return store::package_stem(path.name()); }
 
 StartProfile StartProfile::parse(std::string_view text) {
-  const json object = parse_json(text, what, {.bytes = most_bytes});
-  if (member(object, "version", what) != version)
-    fail(ErrorKind::invalid_input, "{}: it is of another version", what);
-  const json& list = member(object, "paths", what);
-  if (!list.is_array()) fail(ErrorKind::invalid_input, "{}: no list of paths", what);
+  const json object = parse_json(text, profile_name, {.bytes = most_bytes});
+  if (member(object, "version", profile_name) != profile_version)
+    fail(ErrorKind::invalid_input, "{}: it is of another version", profile_name);
+  const json& list = member(object, "paths", profile_name);
+  if (!list.is_array()) fail(ErrorKind::invalid_input, "{}: no list of paths", profile_name);
   StartProfile result;
   if (const auto packages = object.find("packages"); packages != object.end()) {
     if (!packages->is_array() || packages->size() > most_packages)
-      fail(ErrorKind::invalid_input, "{}: no list of at most {} packages", what, most_packages);
+      fail(ErrorKind::invalid_input, "{}: no list of at most {} packages", profile_name, most_packages);
     for (const json& one : *packages) {
-      if (!one.is_string()) fail(ErrorKind::invalid_input, "{}: a package is no text", what);
+      if (!one.is_string()) fail(ErrorKind::invalid_input, "{}: a package is no text", profile_name);
       result.packages.push_back(nix::StorePath::from_base_name(one.get<std::string>()));
     }
   }
+  if (list.size() > most_paths) fail(ErrorKind::invalid_input, "{}: over {} paths", profile_name, most_paths);
   size_t left = most_ranges;
   uint64_t bytes = 0;
   for (const json& one : list) {
-    Path path{.path = nix::StorePath::from_base_name(string_member(one, "path", what)),
-              .ranges = lazy::ranges_of_json(member(one, "ranges", what), left, what)};
+    Path path{.path = nix::StorePath::from_base_name(string_member(one, "path", profile_name)),
+              .ranges = store::ranges_of_json(member(one, "ranges", profile_name), left, profile_name)};
     left -= path.ranges.size();
     for (const FileRange& range : path.ranges) {
       if (range.begin >= range.end || range.end - range.begin > most_read - bytes)
-        fail(ErrorKind::invalid_input, "{}: a part of a file is empty, or too much is read", what);
+        fail(ErrorKind::invalid_input, "{}: a part of a file is empty, or too much is read", profile_name);
       bytes += range.end - range.begin;
     }
     result.paths.push_back(std::move(path));
@@ -70,8 +71,8 @@ StartProfile StartProfile::parse(std::string_view text) {
 std::string StartProfile::to_text() const {
   json list = json::array();
   for (const Path& path : paths)
-    list.push_back({{"path", path.path.base_name()}, {"ranges", lazy::ranges_to_json(path.ranges)}});
-  json object{{"version", version}, {"paths", std::move(list)}};
+    list.push_back({{"path", path.path.base_name()}, {"ranges", store::ranges_to_json(path.ranges)}});
+  json object{{"version", profile_version}, {"paths", std::move(list)}};
   for (const nix::StorePath& package : packages) object["packages"].push_back(package.base_name());
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -109,7 +110,7 @@ void StartProfile::add(const StartProfile& earlier) {
   std::vector<Path> kept;
   for (Path& path : paths) {
     text += size_of(path.path.base_name());
-    if (text > most_bytes) break;
+    if (text > most_bytes || kept.size() == most_paths) break;
     path.ranges = joined(std::move(path.ranges));
     const auto fits = [&](const FileRange& range) {
       if (ranges == most_ranges || range.end - range.begin > most_read - bytes ||
@@ -134,6 +135,26 @@ void StartProfile::merge(const StartProfile& other) {
   add(other);
 }
 
+void StartProfile::merge_earlier(StartProfile earlier) {
+  std::set<nix::StorePath> named;
+  std::set<std::string> stems;
+  for (const Path& path : paths) {
+    named.insert(path.path);
+    stems.insert(start_profile_stem(path.path));
+  }
+  std::erase_if(earlier.paths, [&](const Path& path) {
+    return !named.contains(path.path) && stems.contains(start_profile_stem(path.path));
+  });
+  merge(earlier);
+}
+
+bool StartProfile::is_of_one_of(const std::vector<nix::StorePath>& others) const {
+  std::set<std::string> stems;
+  for (const nix::StorePath& path : others) stems.insert(start_profile_stem(path));
+  return std::ranges::any_of(
+      packages, [&](const nix::StorePath& path) { return stems.contains(start_profile_stem(path)); });
+}
+
 StartProfile::Size StartProfile::size() const {
   Size size;
   for (const Path& path : paths) {
@@ -147,4 +168,4 @@ bool StartProfile::has(const nix::StorePath& path) const {
   return std::ranges::any_of(paths, [&](const Path& one) { return one.path == path; });
 }
 
-}  // namespace flox::node
+}  // namespace flox::catalog

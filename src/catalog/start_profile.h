@@ -7,14 +7,14 @@
 #include <string_view>
 #include <vector>
 
-#include "lazy/file_range.h"
 #include "nix/store_path.h"
+#include "store/index/file_range.h"
 
-namespace flox::node {
+namespace flox::catalog {
 
 struct ReadPath {
   nix::StorePath path;
-  std::vector<lazy::FileRange> ranges;  // none: nothing of it was read
+  std::vector<store::FileRange> ranges;  // none: nothing of it was read
 };
 
 // A value. It is a hint and nothing more: what it names is fetched and verified as if somebody had read it.
@@ -25,6 +25,7 @@ struct StartProfile {
   static constexpr uint64_t most_read = 512ULL << 20;  // bytes of files, together
 
   static constexpr size_t most_packages = 1000;
+  static constexpr size_t most_paths = 20'000;
 
   using Path = ReadPath;
   std::vector<Path> paths;  // of the closure, all that were not there before
@@ -43,6 +44,10 @@ struct StartProfile {
   void add(const StartProfile& earlier);
   // With what starts on another node have read, of the other's paths, too, as far as that fits.
   void merge(const StartProfile& other);
+  // The same with what was published before: another version of a path that this one names goes.
+  void merge_earlier(StartProfile earlier);
+  // Whether one of its packages is one of these, or another version of one.
+  bool is_of_one_of(const std::vector<nix::StorePath>& others) const;
   // What it names, together.
   struct Size {
     size_t ranges = 0;
@@ -54,4 +59,4 @@ struct StartProfile {
 // What versions of one package have in common.
 std::string start_profile_stem(const nix::StorePath& path);
 
-}  // namespace flox::node
+}  // namespace flox::catalog
