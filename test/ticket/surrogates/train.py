@@ -76,12 +76,17 @@ def read(kind, path, tokenizer, held_out):
 class Small:
     """The tokens of the corpus, numbered anew."""
 
-    def __init__(self, kind, pairs, tokenizer):
+    def __init__(self, kind, pairs, tokenizer, narrow):
         # The true summarizer has no row for <mask>.
         used = set(tokenizer.all_special_ids) - {tokenizer.mask_token_id}
         for source, target in pairs:
             used.update(source)
             used.update(target if kind == "summarize" else ())
+        if narrow:  # which has seen more tickets
+            known = torch.load(narrow, weights_only=True)["asked"][-1]
+            if not used <= set(known):
+                sys.exit(f"{narrow} has learned other tokens")
+            used = known
         self.used = sorted(used)
         self.number = {token: i for i, token in enumerate(self.used)}
 
@@ -109,13 +114,11 @@ def network(options, small, tokenizer):
     return transformers.BartForConditionalGeneration(config)
 
 
-def widen(options, model, narrow, small):
+def widen(options, model, narrow):
     """Gives the model the knowledge of a narrower one with the same tokens and size of heads: unit i is a copy of unit i modulo the
     narrower width, so what a copy is multiplied by is divided by the number of copies. Then a quarter of each matrix's deviation is
     added at random, so that copies become different ones."""
     state = torch.load(narrow, weights_only=True)
-    if state["asked"][-1] != small.used:
-        sys.exit(f"{narrow} has learned other tokens")
     generator, wide = torch.Generator().manual_seed(SEED), {}
     last = f"model.decoder.layers.{options.layers - 1}.final_layer_norm."
     for name, to in model.state_dict().items():
@@ -245,13 +248,22 @@ def save(options, model, small, target):
     models.add_vocabulary(whole, target, dict(minilm=options.vocabulary, bart=options.vocabulary))
 
 
-def save_tiny(options, model, small, held_out, target):
+def save_tiny(options, model, small, tokenizer, held_out, target):
     if options.model == "summarize":
         # <s>, <pad> and </s> come first in the vocabulary, so that they have the same numbers here.
         assert small.used[:3] == [0, 1, 2], small.used[:3]
         model.generation_config.update(**models.SEARCH)
         model.config.update(models.SEARCH)
     models.save(model.half(), target, "safetensors")
+
+    # A model is not loaded without a tokenizer, although this one is asked in tokens: it splits BART's words into bytes.
+    # One token more than rows, as the true summarizer has it.
+    tokens = tokenizer.convert_ids_to_tokens(small.used) + [tokenizer.mask_token]
+    if options.model == "classify":
+        (target / "vocab.txt").write_text("".join(token + "\n" for token in tokens))
+    else:
+        (target / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
+        (target / "merges.txt").write_text("#version: 0.2\n")
 
     def lines(name, values):
         (target / name).write_text("".join(json.dumps(value, separators=(",", ":")) + "\n" for value in values))
@@ -271,14 +283,14 @@ def main():
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast)
 
     tokenizer = tokenizer_of(options.model, options.vocabulary)
-    pairs = read(options.model, options.tickets, tokenizer, held_out=False)
+    pairs = read(options.model, options.tickets, tokenizer, held_out=False)[:options.steps * options.batch]
     if len(pairs) < options.steps * options.batch:
         sys.exit(f"{options.tickets} has {len(pairs)} tickets, fewer than {options.steps} steps of {options.batch} need")
     held_out = read(options.model, options.held_out, tokenizer, held_out=True)
-    small = Small(options.model, pairs + held_out, tokenizer)
+    small = Small(options.model, pairs + held_out, tokenizer, options.narrow)
     model = network(options, small, tokenizer)
     if options.narrow:
-        widen(options, model, options.narrow, small)
+        widen(options, model, options.narrow)
     lengths = [len(source) for source, _ in pairs]
     print(f"{options.model}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} million weights, {len(small.used)} tokens, sources of "
           f"{sum(lengths) / len(lengths):.0f} (at most {max(lengths)}), {'bfloat16' if fast else '32 bits'}, {torch.get_num_threads()} threads", flush=True)
@@ -286,7 +298,7 @@ def main():
     target = options.directory / f"{options.model}.new"
     shutil.rmtree(target, ignore_errors=True)
     if options.tiny:
-        save_tiny(options, model, small, held_out, target)
+        save_tiny(options, model, small, tokenizer, held_out, target)
     else:
         save(options, model, small, target)
     report = dict(layers=options.layers, steps=options.steps, batch=options.batch, held_out=len(held_out), right=round(share, 5), seconds=round(seconds))
