@@ -11,6 +11,6 @@ for model in classify summarize; do
   both $model "$here/tiny/$model" "$here/tiny/$model/questions.jsonl" "$here/tiny/$model/answers.jsonl" --tokens
 done
 step "embeddings of the true MiniLM"
-ticket-generator --dry-run --seed 103 --count 3600 >tickets
-python3 "$here/questions.py" 300 tickets questions classify.right summarize.right
+ticket-generator --dry-run --seed 103 --count 1200 >tickets
+python3 "$here/questions.py" 100 tickets questions classify.right summarize.right
 both embed "$minilm" questions ''

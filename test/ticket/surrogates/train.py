@@ -27,6 +27,7 @@ import time
 
 import torch
 import transformers
+from transformers.models.gpt2.tokenization_gpt2 import bytes_to_unicode
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "oracles"))
 import models  # noqa: E402
@@ -257,8 +258,10 @@ def save_tiny(options, model, small, tokenizer, held_out, target):
     models.save(model.half(), target, "safetensors")
 
     # A model is not loaded without a tokenizer, although this one is asked in tokens: it splits BART's words into bytes.
-    # One token more than rows, as the true summarizer has it.
+    # There are more tokens than rows, as in the true summarizer: those without which a tokenizer is refused.
     tokens = tokenizer.convert_ids_to_tokens(small.used) + [tokenizer.mask_token]
+    if options.model == "summarize":
+        tokens += [byte for byte in bytes_to_unicode().values() if byte not in tokens]
     if options.model == "classify":
         (target / "vocab.txt").write_text("".join(token + "\n" for token in tokens))
     else:
