@@ -3,7 +3,8 @@
 # file system (this machine's, under a layer that goes with the world), network, containerd, floxd, store and kubelet.
 # Sourced after world.sh, never run.
 #
-#   need_kubernetes        before the world is entered: builds Kubernetes of the oldest supported release, or skips the test
+#   need_kubernetes        before the world is entered: builds Kubernetes of the oldest supported release, or skips the test; with
+#                          FLOX_TEST_KUBERNETES=newest the newest release, if that is built
 #   need_featured_kubernetes  the same for the newest release, if that is built, with every feature turned on, on containerd 2.x and a
 #                          runc that knows user namespaces
 #   start_control_plane    $KUBECONFIG; kubectl works
@@ -28,6 +29,17 @@ need_kubernetes() {
   [ "$(id -u)" = 0 ] || { echo "needs root: starts containers"; exit 77; }
   KUBERNETES=$("$PROJECT/script/kubernetes" | tail -1) || code=$?
   [ $code = 0 ] || exit $code  # its last line said why
+  case ${FLOX_TEST_KUBERNETES:-oldest} in
+    oldest) ;;
+    newest)
+      local newest
+      newest=$("$PROJECT/script/kubernetes-newest" --if-built | tail -1) || exit $?
+      KUBERNETES=$newest:$KUBERNETES
+      # Its policies are no longer a feature that one turns on.
+      export CLUSTER_FEATURES=${CLUSTER_FEATURES:-MutatingAdmissionPolicy=true} CLUSTER_APIS=${CLUSTER_APIS:-api/beta=false}
+      ;;
+    *) die "FLOX_TEST_KUBERNETES is '$FLOX_TEST_KUBERNETES': it can be oldest or newest" ;;
+  esac
   export KUBERNETES PATH="$KUBERNETES:$PATH"  # a list of directories
 }
 
