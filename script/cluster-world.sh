@@ -24,22 +24,21 @@ CONTROL_PLANE=10.77.0.1
 CLUSTER_DOMAIN=cluster.local
 
 need_kubernetes() {
-  local code=0
+  local code=0 newest=''
   [ -n "${FLOX_WORLD_ENTERED:-}" ] && return 0
   [ "$(id -u)" = 0 ] || { echo "needs root: starts containers"; exit 77; }
-  KUBERNETES=$("$PROJECT/script/kubernetes" | tail -1) || code=$?
-  [ $code = 0 ] || exit $code  # its last line said why
   case ${FLOX_TEST_KUBERNETES:-oldest} in
     oldest) ;;
     newest)
-      local newest
-      newest=$("$PROJECT/script/kubernetes-newest" --if-built | tail -1) || exit $?
-      KUBERNETES=$newest:$KUBERNETES
-      # Its policies are no longer a feature that one turns on.
-      export CLUSTER_FEATURES=${CLUSTER_FEATURES:-MutatingAdmissionPolicy=true} CLUSTER_APIS=${CLUSTER_APIS:-api/beta=false}
+      newest=$("$PROJECT/script/kubernetes-newest" --if-built | tail -1) || exit $?  # its last line said why
+      # There the policies of support.sh are v1.
+      export CLUSTER_APIS=${CLUSTER_APIS:-api/beta=false}
       ;;
     *) die "FLOX_TEST_KUBERNETES is '$FLOX_TEST_KUBERNETES': it can be oldest or newest" ;;
   esac
+  KUBERNETES=$("$PROJECT/script/kubernetes" | tail -1) || code=$?
+  [ $code = 0 ] || exit $code  # its last line said why
+  KUBERNETES=${newest:+$newest:}$KUBERNETES
   export KUBERNETES PATH="$KUBERNETES:$PATH"  # a list of directories
 }
 
