@@ -3,7 +3,8 @@
 # file system (this machine's, under a layer that goes with the world), network, containerd, floxd, store and kubelet.
 # Sourced after world.sh, never run.
 #
-#   need_kubernetes        before the world is entered: builds Kubernetes of the oldest supported release, or skips the test
+#   need_kubernetes        before the world is entered: builds Kubernetes of the oldest supported release, or skips the test; with
+#                          FLOX_TEST_KUBERNETES=newest the newest release, if that is built
 #   need_featured_kubernetes  the same for the newest release, if that is built, with every feature turned on, on containerd 2.x and a
 #                          runc that knows user namespaces
 #   start_control_plane    $KUBECONFIG; kubectl works
@@ -23,11 +24,21 @@ CONTROL_PLANE=10.77.0.1
 CLUSTER_DOMAIN=cluster.local
 
 need_kubernetes() {
-  local code=0
+  local code=0 newest=''
   [ -n "${FLOX_WORLD_ENTERED:-}" ] && return 0
   [ "$(id -u)" = 0 ] || { echo "needs root: starts containers"; exit 77; }
+  case ${FLOX_TEST_KUBERNETES:-oldest} in
+    oldest) ;;
+    newest)
+      newest=$("$PROJECT/script/kubernetes-newest" --if-built | tail -1) || exit $?  # its last line said why
+      # There the policies of support.sh are v1.
+      export CLUSTER_APIS=${CLUSTER_APIS:-api/beta=false}
+      ;;
+    *) die "FLOX_TEST_KUBERNETES is '$FLOX_TEST_KUBERNETES': it can be oldest or newest" ;;
+  esac
   KUBERNETES=$("$PROJECT/script/kubernetes" | tail -1) || code=$?
   [ $code = 0 ] || exit $code  # its last line said why
+  KUBERNETES=${newest:+$newest:}$KUBERNETES
   export KUBERNETES PATH="$KUBERNETES:$PATH"  # a list of directories
 }
 

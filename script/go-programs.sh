@@ -7,8 +7,8 @@
 build_once() {
   local name=$1 module=$2 build=$3 state bin wanted complaint began=$SECONDS
   shift 3
-  # Modules that are taken from beside it count, too.
-  state=$(cd "$module" && cat go.{mod,sum} $(find . $(sed -n 's|^replace .* => \(\.\.\?/[^ ]*\)$|\1|p' go.mod) -name '*.go' | sort) | sha256sum | cut -c1-12)
+  # Modules that are taken from beside it count, too; those in directories below it do not.
+  state=$(cd "$module" && cat go.{mod,sum} $(find . $(sed -n 's|^replace .* => \(\.\.\?/[^ ]*\)$|\1|p' go.mod) -mindepth 1 -type d -exec test -e '{}/go.mod' ';' -prune -o -name '*.go' -print | sort) | sha256sum | cut -c1-12)
   bin=${XDG_CACHE_HOME:-$HOME/.cache}/flox-imageless/$name-$state/bin
   if [ ! -d "$bin" ]; then
     [ -z "${ONLY_IF_BUILT:-}" ] || missing_go_programs "needs $name: $ONLY_IF_BUILT"

@@ -27,8 +27,10 @@ YAML
 # What the webhook of a cloud does for pods of a service account with a role: variables that lead to its services. Here
 # they lead to moto's server.
 provide_identity() {
+  local group=admissionregistration.k8s.io version=v1alpha1  # v1 from 1.36 on
+  ! kubectl get --raw /apis/$group/v1 | grepq '"mutatingadmissionpolicies"' || version=v1
   kubectl apply -f - <<YAML
-apiVersion: admissionregistration.k8s.io/v1alpha1
+apiVersion: $group/$version
 kind: MutatingAdmissionPolicy
 metadata: { name: cloud-identity }
 spec:
@@ -45,7 +47,7 @@ spec:
           Object.spec.containers.env{name: "AWS_ACCESS_KEY_ID", value: "demo"},
           Object.spec.containers.env{name: "AWS_SECRET_ACCESS_KEY", value: "demo"}]})}}
 ---
-apiVersion: admissionregistration.k8s.io/v1alpha1
+apiVersion: $group/$version
 kind: MutatingAdmissionPolicyBinding
 metadata: { name: cloud-identity }
 spec: { policyName: cloud-identity }

@@ -11,16 +11,15 @@ if [ -z "${FLOX_WORLD_ENTERED:-}" ]; then
   fi
   on_v2 || die "the virtual machine has no cgroup v2"
   need_featured_kubernetes
+  # Swap, if the machine has none: before the world, which covers /run.
+  if [ "$(wc -l </proc/swaps)" -lt 2 ] && [ -n "${FLOX_TEST_IN_MACHINE:-}" ]; then
+    /run/vm/modprobe zram
+    echo 256M >/sys/block/zram0/disksize
+    mkswap /dev/zram0 >/dev/null
+    swapon /dev/zram0
+  fi
 fi
 enter_world "$@"
-
-# Swap, if the machine has none.
-if [ "$(wc -l </proc/swaps)" -lt 2 ] && [ -n "${FLOX_TEST_IN_MACHINE:-}" ]; then
-  modprobe zram
-  echo 256M >/sys/block/zram0/disksize
-  mkswap /dev/zram0 >/dev/null
-  swapon /dev/zram0
-fi
 
 MANIFESTS=$WORLD/node-1/manifests
 # The support's functions, without an API server. A static pod's name ends in that of its node.

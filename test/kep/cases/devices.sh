@@ -1,5 +1,6 @@
 # KEP-4381, dynamic resource allocation: a device of Kubernetes' own test driver, in the container that claims it and in no other.
 type -P test-driver >/dev/null || lacks "needs the driver that script/kubernetes-newest builds"
+on_node 1 mkdir -p /var/lib/kubelet/plugins/test-driver.cdi.k8s.io  # where its socket is to be: it makes the parent only
 start_on_node 1 dra-driver test-driver kubelet-plugin --kubeconfig "$KUBECONFIG" --node-name node-1
 sliced() { kubectl get resourceslices -o json | jq -e '.items[] | select(.spec.nodeName == "node-1" or .spec.pool.name == "node-1")'; }
 wait_for "the driver to offer devices" sliced
