@@ -14,6 +14,7 @@
 #include "base/data/json.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/os/beside.h"
 #include "base/os/directory.h"
@@ -295,7 +296,7 @@ void ChangeRecord::take_back(const ChangeRecord& before) {
     }
   } catch (const std::exception& error) {
     // What it says of files is true of those of before, too: the next installation or uninstall ends it.
-    log::warning("the record of the installation stays an unfinished one: {}", error.what());
+    log::warning("the record of the installation stays an unfinished one: {}", message_of(error));
   }
   for (auto directory = made.rbegin(); directory != made.rend(); ++directory) {
     std::error_code in_use;

@@ -229,6 +229,14 @@ TEST(ZstdFrames, go_on_in_the_other_way_where_one_needs_more_memory) {
         << memory;
 }
 
+// What follows a frame is not copied for each of them, which would be 70 GB here.
+TEST(ZstdFrames, may_be_tiny_and_thousands_in_a_piece) {
+  const std::string frame = compress(kinds[0], "x");
+  std::string file;
+  for (int i = 0; i < 100'000; ++i) file += frame;
+  EXPECT_EQ(decompress_frames(file, file.size()), std::string(100'000, 'x'));
+}
+
 TEST(ZstdFrames, are_refused_as_on_one_thread_if_they_are_damaged_or_cut_off) {
   const Frames frames = many_frames();
   for (const size_t cut : {size_t{1}, frames.ends[5] - 1, frames.ends[39] - 1, frames.ends[30] + 3})

@@ -4,6 +4,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -34,7 +35,6 @@ ZstdFrames::~ZstdFrames() {
 }
 
 void ZstdFrames::begin_frame() {
-  frame_.clear();
   scanned_ = 0;
   content_ = 0;
   has_header_ = has_last_ = has_checksum_ = false;
@@ -42,9 +42,10 @@ void ZstdFrames::begin_frame() {
 
 // Looks at what has come of the frame. `other`: this is nothing that can be decoded here.
 ZstdFrames::Scan ZstdFrames::scan() {
+  const std::string_view frame = std::string_view(input_).substr(begin_);
   if (!has_header_) {
     ZSTD_frameHeader header{};
-    const size_t missing = ZSTD_getFrameHeader(&header, frame_.data(), frame_.size());
+    const size_t missing = ZSTD_getFrameHeader(&header, frame.data(), frame.size());
     if (ZSTD_isError(missing) != 0) return Scan::other;
     if (missing != 0) return Scan::more;
     const bool is_said = header.frameContentSize != ZSTD_CONTENTSIZE_UNKNOWN;
@@ -56,9 +57,9 @@ ZstdFrames::Scan ZstdFrames::scan() {
     has_header_ = true;
   }
   while (!has_last_) {
-    if (frame_.size() < scanned_ + block_header) return Scan::more;
+    if (frame.size() < scanned_ + block_header) return Scan::more;
     const auto byte = [&](size_t i) {
-      return static_cast<uint32_t>(static_cast<uint8_t>(frame_[scanned_ + i]));
+      return static_cast<uint32_t>(static_cast<uint8_t>(frame[scanned_ + i]));
     };
     const uint32_t header = byte(0) | byte(1) << 8 | byte(2) << 16;
     has_last_ = (header & 1) != 0;
@@ -67,34 +68,50 @@ ZstdFrames::Scan ZstdFrames::scan() {
     scanned_ += block_header + (type == 1 ? 1 : header >> 3);
     if (has_last_ && has_checksum_) scanned_ += checksum;
   }
-  return frame_.size() < scanned_ ? Scan::more : Scan::end;
+  return frame.size() < scanned_ ? Scan::more : Scan::end;
 }
 
 void ZstdFrames::feed(std::string_view piece) {
   if (piece.empty()) return;
   started_ = true;
   if (is_sequential_) return sequential_->feed(piece);
-  frame_ += piece;
-  for (;;) {
+  input_ += piece;
+  while (!input_.empty()) {
     const Scan found = scan();
-    if (found == Scan::other || (found == Scan::more && frame_.size() > memory_ / 4))
-      return go_on_sequentially();
-    if (found == Scan::more) return;
-    std::string rest = frame_.substr(scanned_);
-    frame_.resize(scanned_);
-    take_in(std::move(frame_));
-    if (is_sequential_) return sequential_->feed(rest);
-    begin_frame();
-    frame_ = std::move(rest);
-    if (frame_.empty()) return;
+    if (found == Scan::other || (found == Scan::more && input_.size() - begin_ > memory_ / 4)) {
+      give(true);
+      is_sequential_ = true;
+    } else if (found == Scan::more) {
+      input_.erase(0, begin_);
+      begin_ = 0;
+      return;
+    } else {
+      take_in(take_out());
+      begin_frame();
+    }
+    if (is_sequential_) {
+      sequential_->feed(std::string_view(input_).substr(begin_));
+      begin_ = input_.size();
+      begin_frame();
+    }
+    if (begin_ == input_.size()) {
+      input_.clear();
+      begin_ = 0;
+    }
   }
 }
 
-void ZstdFrames::go_on_sequentially() {
-  give(true);
-  is_sequential_ = true;
-  sequential_->feed(frame_);
-  begin_frame();
+// The frame under way, which is whole. A large one is not copied; neither is, again and again, what follows a
+// small one: a file may have thousands in a piece.
+std::string ZstdFrames::take_out() {
+  if (scanned_ < input_.size() / 2 || begin_ != 0) {
+    std::string frame = input_.substr(begin_, scanned_);
+    begin_ += scanned_;
+    return frame;
+  }
+  std::string rest = input_.substr(scanned_);
+  input_.resize(scanned_);
+  return std::exchange(input_, std::move(rest));
 }
 
 void ZstdFrames::take_in(std::string data) {
@@ -152,11 +169,11 @@ void ZstdFrames::finish() {
   give(true);
   if (is_sequential_) {
     started_ = is_sequential_ = false;
-    if (!frame_.empty()) sequential_->feed(frame_);
+    if (!input_.empty()) sequential_->feed(std::exchange(input_, {}));
     begin_frame();
     return sequential_->finish();
   }
-  if (!started_ || !frame_.empty())
+  if (!started_ || !input_.empty())
     fail(ErrorKind::invalid_input, "the file has damaged zstd data: it is cut off");
   started_ = false;
 }

@@ -49,7 +49,7 @@ class ZstdFrames : public Decompressor {
   enum class Scan { more, end, other };
   Scan scan();
   void begin_frame();
-  void go_on_sequentially();
+  std::string take_out();
   void take_in(std::string data);
   void give(bool all);
   void keep(Buffer buffer);
@@ -62,8 +62,9 @@ class ZstdFrames : public Decompressor {
   bool is_sequential_ = false;
   bool started_ = false;
 
-  std::string frame_;     // the frame under way
-  size_t scanned_ = 0;    // so much of it has been looked at
+  std::string input_;     // what has come and is not taken in
+  size_t begin_ = 0;      // where the frame under way begins in it
+  size_t scanned_ = 0;    // so much of the frame has been looked at
   uint64_t content_ = 0;  // its result's size, bytes; 0: it does not say
   bool has_header_ = false, has_last_ = false, has_checksum_ = false;
 
