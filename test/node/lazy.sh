@@ -263,7 +263,7 @@ stop_server cache
 equal "$(lazy acme/web j3 fifth 7)" "$(sum_of fifth 7)"
 start_cache "$WORLD/cache"
 
-step "its own record goes before it, and a catalog that is away holds up no start"
+step "its own record of the version goes before what is published"
 kept() { grep -rqF --include='*.json' "$(basename "$NEXT")" "$NODE_ROOT/var/lib/flox/lazy-profiles"; }
 wait_until 20 "what the start has read to be kept" kept
 stop_server floxd
