@@ -43,10 +43,10 @@ enrich() {  # enrich NAME COMMAND…: the objects of a worker with a place of it
   local name=$1
   shift
   export TICKET_BACKEND=local:$WORLD/$name
-  ticket-generator --count 2 --seed 3 >"$WORLD/logs/generated" 2>&1 || { cat "$WORLD/logs/generated"; die "no tickets"; }
+  ticket-generator --create-resources --count 2 --seed 3 >"$WORLD/logs/generated" 2>&1 || { cat "$WORLD/logs/generated"; die "no tickets"; }
   "$@" --until-empty >"$WORLD/logs/$name.log" 2>&1 || { tail -5 "$WORLD/logs/$name.log"; die "$name: the worker failed"; }
   find "$WORLD/$name/buckets/tickets-enriched" -type f -name '[!.]*' -print0 | sort -z | xargs -0 cat |
-    jq -s 'map(.enrichment |= del(.processed_at) | .enrichment.embedding |= map(. * 1000 | round) | .enrichment.sentiment_confidence |= (. * 1000 | round))'
+    jq -s 'map(del(.created_at) | .enrichment |= del(.processed_at) | .enrichment.embedding |= map(. * 1000 | round) | .enrichment.sentiment_confidence |= (. * 1000 | round))'
 }
 enrich native ticket-processor >native.json
 enrich aarch64 arm "$programs/ticket-processor" >aarch64.json
