@@ -22,3 +22,8 @@ set(ENV{PKG_CONFIG_SYSROOT_DIR} ${sysroot})
 set(ENV{PKG_CONFIG_LIBDIR} ${sysroot}/usr/lib/aarch64-linux-gnu/pkgconfig:${sysroot}/usr/share/pkgconfig)
 find_program(FLOX_QEMU_AARCH64 qemu-aarch64 REQUIRED)
 set(CMAKE_CROSSCOMPILING_EMULATOR ${FLOX_QEMU_AARCH64} -L ${sysroot})
+# g++ finds a mold that is for its own target alone.
+set(MOLD "" CACHE FILEPATH "")
+# As it is by default on x86-64: code and data in pages of their own. Without it ld puts all of a large program into one segment that
+# can be written and run.
+set(CMAKE_EXE_LINKER_FLAGS_INIT -Wl,-z,separate-code)

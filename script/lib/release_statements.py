@@ -4,8 +4,10 @@
   release_statements.py sbom FILE NAME VERSION [--deb] [--contains PACKAGE…]
       prints an SPDX 2.3 document of an archive: its files, and of a Debian package what it depends on; PACKAGEs are Debian's, of
       which parts are compiled into the programs.
-  release_statements.py provenance DIRECTORY --commit HASH --source URI --version V --architectures A,B
-      prints a statement (in-toto, SLSA provenance 1.0) of all files in the directory.
+  release_statements.py tools
+      prints the packages of this machine that the project is built with, a line each (package URLs)
+  release_statements.py provenance DIRECTORY --commit HASH --source URI --version V --architectures A,B --tools FILE
+      prints a statement (in-toto, SLSA provenance 1.0) of all files in the directory, made with the packages in FILE.
   release_statements.py envelope STATEMENT SIGNED-BYTES     writes what a signature of the statement covers (DSSE 1.0)
   release_statements.py seal STATEMENT SIGNATURE KEY-ID     prints the envelope
   release_statements.py check DIRECTORY ENVELOPE SIGNED-BYTES SIGNATURE
@@ -123,8 +125,7 @@ def subjects(directory):
             for path in sorted(pathlib.Path(directory).iterdir()) if path.is_file() and path.name not in ABOUT]
 
 
-def provenance(options):
-    # What it was built with: the packages of this machine that the project names.
+def tools(_):
     listed = pathlib.Path(__file__).resolve().parents[1] / "packages.txt"
     names = []
     for line in listed.read_text().splitlines():
@@ -132,7 +133,13 @@ def provenance(options):
             break
         if line and not line.startswith("#"):
             names.append(line.split()[0])
-    tools = [reference["referenceLocator"] for name in names for reference in debian(name).get("externalRefs", [])]
+    for name in names:
+        for reference in debian(name).get("externalRefs", []):
+            print(reference["referenceLocator"])
+
+
+def provenance(options):
+    used = list(dict.fromkeys(pathlib.Path(options.tools).read_text().split()))
     print(json.dumps({
         "_type": "https://in-toto.io/Statement/v1", "subject": subjects(options.directory),
         "predicateType": "https://slsa.dev/provenance/v1",
@@ -141,7 +148,7 @@ def provenance(options):
                 "buildType": "urn:flox-imageless:script-release:1",
                 "externalParameters": {"version": options.version, "architectures": options.architectures.split(",")},
                 "internalParameters": {"sourceDateEpoch": int(os.environ["SOURCE_DATE_EPOCH"])},
-                "resolvedDependencies": [{"uri": options.source, "digest": {"gitCommit": options.commit}}] + [{"uri": url} for url in tools],
+                "resolvedDependencies": [{"uri": options.source, "digest": {"gitCommit": options.commit}}] + [{"uri": url} for url in used],
             },
             "runDetails": {"builder": {"id": options.builder}},
         }}, separators=(",", ":")))
@@ -185,8 +192,9 @@ def main():
     bill = command("sbom", sbom, "file", "name", "version")
     bill.add_argument("--deb", action="store_true")
     bill.add_argument("--contains", nargs="*", default=[])
+    command("tools", tools)
     statement = command("provenance", provenance, "directory")
-    for name in ("commit", "source", "version", "architectures", "builder"):
+    for name in ("commit", "source", "version", "architectures", "builder", "tools"):
         statement.add_argument(f"--{name}", required=True)
     command("envelope", envelope, "statement", "to")
     command("seal", seal, "statement", "signature", "key_id")

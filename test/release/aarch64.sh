@@ -8,49 +8,30 @@ programs=$BUILD_DIR/aarch64/bin
 for program in flox floxd flox-catalog containerd-shim-flox-v1 flox-kube kubectl-flox ticket-processor ticket-generator; do
   [ -x "$programs/$program" ] || { echo "needs $program for aarch64: script/build --preset aarch64 programs (an hour on two cores)"; exit 77; }
 done
+. "$PROJECT/test/env/architectures/published.sh"
 enter_world "$@"
 arm() { "$PROJECT/script/arm64-run" "$@"; }
 arm true 2>"$WORLD/arm.log" || { code=$?; cat "$WORLD/arm.log"; [ $code != 77 ] || exit 77; die "no program can be run with qemu"; }
 
 step "each is of aarch64, starts, and says its version"
 for program in flox floxd flox-catalog flox-kube kubectl-flox ticket-processor ticket-generator; do
-  [[ $(file -b "$programs/$program" 2>/dev/null || readelf -h "$programs/$program") == *[Aa][Aa][Rr][Cc][Hh]64* ]] || die "$program is not of aarch64"
+  readelf -h "$programs/$program" | grepq "Machine: *AArch64" || die "$program is not of aarch64"
   equal "$(arm "$programs/$program" --version)" "$("$BUILD_DIR/bin/$program" --version)"
   equal "$(arm "$programs/$program" --help)" "$("$BUILD_DIR/bin/$program" --help)"
 done
 contains "$(arm "$programs/containerd-shim-flox-v1" -v)" "$("$BUILD_DIR/bin/containerd-shim-flox-v1" -v | head -1)"
 
-step "a package that is published for both architectures, by one name"
+step "flox searches a catalog; of a package for both architectures each activates its own build, by one lock"
 start_catalog
-for system in x86_64-linux aarch64-linux; do
-  mkdir -p "$WORLD/$system/share"
-  echo "made for $system" >"$WORLD/$system/share/said"
-  path=$(laptop store add --name said-1.0 "$WORLD/$system" 2>"$WORLD/logs/add.log") || { cat "$WORLD/logs/add.log" >&2; die "nothing was added"; }
-  laptop import nix "$path" --name said --version 1.0 --system $system --publish >"$WORLD/logs/import-$system.log" 2>&1 || { cat "$WORLD/logs/import-$system.log" >&2; die "not published for $system"; }
-done
-here() { flox --root "$WORLD/node-x86" "$@"; }
+publish_said
 there() { arm env HOME="$WORLD/arm-home" "$programs/flox" --root "$WORLD/node-arm" "$@"; }
 mkdir -p "$WORLD/arm-home"
-contains "$(here search said)" said
-contains "$(there search said)" said
-mkdir "$WORLD/app"
-cd "$WORLD/app"
-here init -n app 2>/dev/null
-cat >.flox/env/manifest.toml <<'TOML'
-schema-version = "1.10.0"
-[install]
-said.pkg-path = "said"
-[options]
-systems = ["aarch64-linux", "x86_64-linux"]
-TOML
-here lock >"$WORLD/logs/lock.log" 2>&1 || { cat "$WORLD/logs/lock.log" >&2; die "not locked for both"; }
-equal "$(jq -r '[.packages[].system] | sort | join(" ")' .flox/env/manifest.lock)" "aarch64-linux x86_64-linux"
-# shellcheck disable=SC2016  # for the shell in the environment
-said='cat "$FLOX_ENV/share/said"'
-equal "$(here activate -- /bin/sh -c "$said")" "made for x86_64-linux"
+equal "$(there search said)" "$(node search said)"
+lock_said
+equal "$(node activate -- /bin/sh -c "$SAID")" "made for x86_64-linux"
 # The shell is this machine's: what counts is the environment that flox for aarch64 makes of the same lock.
-equal "$(there activate -- /bin/sh -c "$said")" "made for aarch64-linux"
-equal "$(ls "$WORLD/node-arm/nix/store" | grep -c -- -said-1.0)" 1
+equal "$(there activate -- /bin/sh -c "$SAID")" "made for aarch64-linux"
+equal "$(ls "$WORLD/node-arm/nix/store" | grep -c -- '-said-1.0$')" 1
 cd "$WORLD"
 
 step "ticket-processor enriches a ticket as this machine's does"
@@ -62,10 +43,10 @@ enrich() {  # enrich NAME COMMAND…: the objects of a worker with a place of it
   local name=$1
   shift
   export TICKET_BACKEND=local:$WORLD/$name
-  ticket-generator --count 2 --seed 3 >"$WORLD/logs/generated" 2>&1 || { cat "$WORLD/logs/generated"; die "no tickets"; }
+  ticket-generator --create-resources --count 2 --seed 3 >"$WORLD/logs/generated" 2>&1 || { cat "$WORLD/logs/generated"; die "no tickets"; }
   "$@" --until-empty >"$WORLD/logs/$name.log" 2>&1 || { tail -5 "$WORLD/logs/$name.log"; die "$name: the worker failed"; }
   find "$WORLD/$name/buckets/tickets-enriched" -type f -name '[!.]*' -print0 | sort -z | xargs -0 cat |
-    jq -s 'map(.enrichment |= del(.processed_at) | .enrichment.embedding |= map(. * 1000 | round) | .enrichment.sentiment_confidence |= (. * 1000 | round))'
+    jq -s 'map(del(.created_at) | .enrichment |= del(.processed_at) | .enrichment.embedding |= map(. * 1000 | round) | .enrichment.sentiment_confidence |= (. * 1000 | round))'
 }
 enrich native ticket-processor >native.json
 enrich aarch64 arm "$programs/ticket-processor" >aarch64.json

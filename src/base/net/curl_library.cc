@@ -5,9 +5,9 @@
 namespace flox {
 namespace {
 
-[[gnu::used, gnu::section(".note.dlopen"), gnu::aligned(4)]] const constinit DlopenNote note(
-    R"([{"feature":"http","description":"Fetching from binary caches and catalogs",)"
-    R"("priority":"required","soname":["libcurl.so.4"]}])");
+[[gnu::used, gnu::section(".note.dlopen"), gnu::aligned(4)]] constexpr auto note =
+    dlopen_note(R"([{"feature":"http","description":"Fetching from binary caches and catalogs",)"
+                R"("priority":"required","soname":["libcurl.so.4"]}])");
 
 CurlLibrary load() {
   const LateLibrary library("libcurl.so.4", "to fetch over HTTP", "libcurl4");

@@ -5,9 +5,9 @@
 namespace flox {
 namespace {
 
-[[gnu::used, gnu::section(".note.dlopen"), gnu::aligned(4)]] const constinit DlopenNote note(
-    R"([{"feature":"archives","description":"Reading packages and writing images",)"
-    R"("priority":"required","soname":["libarchive.so.13"]}])");
+[[gnu::used, gnu::section(".note.dlopen"), gnu::aligned(4)]] constexpr auto note =
+    dlopen_note(R"([{"feature":"archives","description":"Reading packages and writing images",)"
+                R"("priority":"required","soname":["libarchive.so.13"]}])");
 
 ArchiveLibrary load() {
   const LateLibrary library("libarchive.so.13", "to read or write archives", "libarchive13");

@@ -17,12 +17,16 @@ struct DlopenNote {
   uint32_t type = 0x407c0c0a;
   char name[4] = "FDO";
   char description[(Size + 3) / 4 * 4] = {};
-
-  // `json`: an array of objects with "soname", "feature", "description" and "priority".
-  explicit consteval DlopenNote(const char (&json)[Size]) {
-    for (size_t i = 0; i < Size; ++i) description[i] = json[i];
-  }
 };
+
+// `json`: an array of objects with "soname", "feature", "description" and "priority". The note has no
+// constructor, or g++ would put it where the program can write, and its whole segment with it.
+template <size_t Size>
+consteval DlopenNote<Size> dlopen_note(const char (&json)[Size]) {
+  DlopenNote<Size> note;
+  for (size_t i = 0; i < Size; ++i) note.description[i] = json[i];
+  return note;
+}
 
 // A library that has been loaded; it stays until the process ends.
 class LateLibrary {

@@ -56,7 +56,8 @@ def main():
         of, least = (label, LABELS) if model == "classify" else (summary, SUMMARIES)
         found.update(equal=sum(of(a) == of(b) for a, b in zip(full, bytes_)) / len(full))
         good = found["equal"] >= least
-        if full == bytes_ and model == "classify":
+        # Of logits; scores next to 1 are the same soon.
+        if full == bytes_ and isinstance(full[0], list) and model == "classify":
             sys.exit("the same numbers with 8 and with 32 bits: nothing was computed in bytes")
         if right is not None:
             found.update(right32=sum(of(a) == of(b) for a, b in zip(full, right)) / len(full),
