@@ -122,6 +122,7 @@ laptop store copy --to "file://$WORLD/cache" --key "$KEY_FILE" "$LAST" >/dev/nul
 mkdir "$WORLD/gate"
 fails_at_gate() {  # ID COMMAND: what it does once the gate is open
   : >"$WORLD/words-$1"
+  chmod 666 "$WORLD/words-$1"  # as the kubelet does
   container -d --annotation "flox.dev/environment=$LAST" --annotation flox.dev/lazy=true --mount "type=bind,src=$WORLD/words-$1,dst=/dev/termination-log,options=rbind:rw" \
     --mount "type=bind,src=$WORLD/gate,dst=/gate,options=rbind:ro" docker.io/flox/empty:1.0.0 "$1" sh -c "until [ -e /gate/open ]; do sleep 0.05; done; $2"
 }

@@ -19,7 +19,10 @@ void write_termination_message(const std::filesystem::path& file, std::string_vi
   if (!opened) fail_errno(errno, "opening {}", file.string());
   struct stat status {};
   if (::fstat(opened.get(), &status) != 0) fail_errno(errno, "looking at {}", file.string());
-  if (!S_ISREG(status.st_mode) || status.st_size != 0) return;
+  // The kubelet lets everybody write the file that it makes. One that not everybody may write is another,
+  // which a pod has mounted there, and nobody's to write for it.
+  constexpr mode_t everybody = S_IWUSR | S_IWGRP | S_IWOTH;
+  if (!S_ISREG(status.st_mode) || status.st_size != 0 || (status.st_mode & everybody) != everybody) return;
   const std::string text =
       fmt::format("flox: files of the environment could not be read: {}", unread).substr(0, most);
   if (::write(opened.get(), text.data(), text.size()) < 0) fail_errno(errno, "writing {}", file.string());

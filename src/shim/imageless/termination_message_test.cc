@@ -17,24 +17,30 @@ class TerminationMessageTest : public testing::Test {
 };
 
 TEST_F(TerminationMessageTest, SaysWhatCouldNotBeRead) {
-  write_file(file_, "");
+  write_file(file_, "", 0666);
   write_termination_message(file_, "/nix/store/x: the cache is away");
   EXPECT_EQ(read_file(file_),
             "flox: files of the environment could not be read: /nix/store/x: the cache is away");
-  write_file(file_, "");
+  write_file(file_, "", 0666);
   write_termination_message(file_, std::string(10'000, 'x'));
   EXPECT_EQ(read_file(file_).size(), 4096u);
 }
 
 TEST_F(TerminationMessageTest, LeavesWhatTheContainerHasSaid) {
-  write_file(file_, "my own words");
+  write_file(file_, "my own words", 0666);
   write_termination_message(file_, "x");
   EXPECT_EQ(read_file(file_), "my own words");
 }
 
+TEST_F(TerminationMessageTest, WritesNoFileThatAPodHasMountedThere) {
+  write_file(file_, "", 0644);
+  write_termination_message(file_, "x");
+  EXPECT_EQ(read_file(file_), "");
+}
+
 TEST_F(TerminationMessageTest, WritesIntoNothingButAFile) {
   const fs::path other = dir_.path() / "other", link = dir_.path() / "link";
-  write_file(other, "");
+  write_file(other, "", 0666);
   fs::create_symlink(other, link);
   EXPECT_THROW(write_termination_message(link, "x"), Error);
   EXPECT_EQ(read_file(other), "");
