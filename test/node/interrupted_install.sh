@@ -43,11 +43,12 @@ grep -q 'unfinished": false' "$NODE/var/lib/flox/node/installation.json" || die 
 at_call count 0 "${uninstall[@]}" >/dev/null
 uninstalling=$(calls)
 same "$BEFORE" uninstall
-STEP_IN=${FAULT_STEP:-$((installing / 7))} STEP_OUT=${FAULT_STEP:-$((uninstalling / 4))}
+# Most of the calls make the runtime's closure; the files are written by the last ones.
+FIRST=${FAULT_STEP:-$((installing - 800))} STEP_IN=${FAULT_STEP:-115} STEP_OUT=${FAULT_STEP:-$((uninstalling / 4))}
 
 step "installing, killed at some of $installing calls: gone on with, or taken back"
 killed=0 unfinished=0
-for ((call = 1; call <= installing; call += STEP_IN)); do
+for ((call = FIRST; call <= installing; call += STEP_IN)); do
   at_call kill $call "${install[@]}" >/dev/null 2>&1 && die "call $call: it was not killed"
   killed=$((killed + 1))
   whole "killed at call $call"
@@ -65,7 +66,10 @@ done
 
 step "installing on a disk that is full at some of them: not at all"
 failed=0
-for ((call = 2; call <= installing; call += STEP_IN)); do
+at_call fail=ENOSPC 1000000 "${install[@]}" >/dev/null  # none of them: of those calls that a full disk fails there are fewer
+writing=$(calls)
+"${uninstall[@]}" >/dev/null
+for ((call = writing - 160; call <= writing; call += ${FAULT_STEP:-32})); do
   if at_call fail=ENOSPC $call "${install[@]}" >"$WORK/said" 2>&1; then
     same "$AFTER" "it went well without call $call"
     "${uninstall[@]}" >/dev/null
@@ -81,7 +85,7 @@ done
 step "an installed node whose new version is killed at some of them"
 "${install[@]}" >/dev/null
 newer=("${install[@]}" --trusted-key "$(flox store keygen newer-1 --out "$WORK/newer.key")" --default-runtime)
-for ((call = 1; call <= installing; call += 2 * STEP_IN)); do
+for ((call = FIRST; call <= installing; call += 2 * STEP_IN)); do
   at_call kill $call "${newer[@]}" >/dev/null 2>&1 || true
   "${uninstall[@]}" >/dev/null  # without --force: no file of ours is taken for somebody else's
   same "$BEFORE" "uninstalled after call $call of another installation"

@@ -112,6 +112,16 @@ std::vector<fs::path> missing_directories(const fs::path& directory) {
   return missing;
 }
 
+// The directory, and those above it that hold nothing else; outermost first.
+std::vector<fs::path> directories_only_for(const fs::path& directory) {
+  std::vector<fs::path> result{directory};
+  for (fs::path above = directory.parent_path(); above.has_relative_path(); above = above.parent_path()) {
+    if (std::distance(fs::directory_iterator(above), {}) != 1) break;
+    result.insert(result.begin(), above);
+  }
+  return result;
+}
+
 json to_json(const std::optional<FileState>& state) {
   if (!state) return nullptr;
   return {{"mode", state->mode}, {"uid", state->uid}, {"gid", state->gid}};
@@ -185,7 +195,11 @@ std::vector<std::string> ChangeSet::names() const {
 
 ChangeRecord::ChangeRecord(fs::path directory) : directory_(std::move(directory)) {
   const fs::path file = directory_ / "installation.json";
-  if (!fs::exists(file)) return;
+  if (!fs::exists(file)) {
+    // One who was killed before the record was there, or after it had gone, leaves its directory.
+    if (fs::exists(directory_)) made_directories_ = directories_only_for(directory_);
+    return;
+  }
   in_context(fmt::format("reading {}", file.string()), [&] {
     const json record = parse_json(read_file(file), file.string(), {.bytes = 64 << 20});
     for (const auto& [path, entry] : record.at("files").items()) {
@@ -289,8 +303,7 @@ void ChangeRecord::take_back(const ChangeRecord& before) {
   *this = before;
   try {
     if (before.empty()) {
-      fs::remove(directory_ / "installation.json");
-      remove_tree(directory_ / "originals");
+      remove_tree(directory_);
     } else {
       save();
     }
@@ -341,22 +354,19 @@ void ChangeRecord::revert(const UndoEdits& undo_edits, bool force) {
 void ChangeRecord::forget() {
   originals_.clear();
   if (fs::exists(directory_ / "installation.json")) save();  // what is left to do: the directories
-  remove_tree(directory_ / "originals");
-  // The record's own directories are the last.
   const auto holds_record = [&](const fs::path& made) {
     return std::mismatch(made.begin(), made.end(), directory_.begin(), directory_.end()).first == made.end();
   };
-  std::stable_partition(made_directories_.begin(), made_directories_.end(), holds_record);
-  bool is_record_there = true;
-  for (auto directory = made_directories_.rbegin(); directory != made_directories_.rend(); ++directory) {
-    if (is_record_there && holds_record(*directory)) {
-      fs::remove(directory_ / "installation.json");
-      is_record_there = false;
-    }
+  const auto remove_empty = [](const fs::path& directory) {
     std::error_code in_use;  // others have put something there: it stays
-    fs::remove(*directory, in_use);
-  }
-  fs::remove(directory_ / "installation.json");
+    fs::remove(directory, in_use);
+  };
+  const std::vector<fs::path> innermost_first(made_directories_.rbegin(), made_directories_.rend());
+  for (const fs::path& made : innermost_first)
+    if (!holds_record(made)) remove_empty(made);
+  remove_tree(directory_);
+  for (const fs::path& made : innermost_first)
+    if (holds_record(made)) remove_empty(made);
   made_directories_.clear();
   unfinished_ = false;
 }

@@ -179,6 +179,21 @@ TEST_F(ChangeSetTest, whose_taking_back_was_ended_before_the_record_went_is_take
   EXPECT_EQ(everything(), before);
 }
 
+TEST_F(ChangeSetTest, that_was_ended_before_its_record_was_there_leaves_nothing_for_good) {
+  write_file(path("config"), "old");
+  const auto before = everything();
+  for (const bool is_installed_again : {false, true}) {
+    fs::create_directories(path("state/record/originals"));
+    write_file(path("state/record/originals/.0a.new"), "old");
+    EXPECT_FALSE(record().empty());
+    ChangeSet set;
+    set.write(path("config"), "new");
+    if (is_installed_again) apply(set);
+    revert(no_edits, false);
+    EXPECT_EQ(everything(), before);
+  }
+}
+
 TEST_F(ChangeSetTest, is_made_by_one_at_a_time) {
   auto first = std::make_unique<ChangeLock>(dir_.path(), [] { FAIL() << "nobody has it"; });
   bool waits = false;
