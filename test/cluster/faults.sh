@@ -64,7 +64,6 @@ gone() {
   local pod
   for pod in "$@"; do kubectl delete pod "$pod" --wait=false >/dev/null; done
   for pod in "$@"; do wait_until 90 "pod $pod to go" kubectl wait --for=delete "pod/$pod" --timeout=1s; done
-  wait_until 60 "all that the pods had to go" only_steady || { diff <(echo "$BEFORE") <(left | sort); die "the node has more than before"; }
 }
 
 pid_of() {  # PART: its process; nothing if it is not there (yet)
@@ -146,6 +145,9 @@ if lossy -A 2>/dev/null; then
 else
   echo "  this kernel cannot lose packets (iptables' statistic)"
 fi
+
+step "all goes that the pods had"
+wait_until 120 "it to go" only_steady || { diff <(echo "$BEFORE") <(left | sort); die "the node has more than before"; }
 
 step "the steady pod has told the time all along"
 longest=$(kubectl logs steady | sed 1d | awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END { print most + 0 }')

@@ -284,6 +284,7 @@ void ChangeRecord::apply(const ChangeSet& set) {
   try {
     for (; done < staged.size(); ++done) staged[done].put();
   } catch (...) {
+    staged.clear();  // what one of them has beside its name would keep its directory
     bool all_back = true;
     while (done-- > 0) try {
         const FileChange& change = set.changes()[done];
